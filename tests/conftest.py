@@ -1,0 +1,22 @@
+"""Settings that hold for every test."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# No deadline: tests share a small machine with kernels' work in progress. A failure prints how to repeat it.
+settings.register_profile("op25b", deadline=None, print_blob=True, derandomize="CI" in os.environ)
+settings.load_profile("op25b")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked `root` where they cannot work; root of a user namespace will do."""
+    if os.geteuid() == 0:
+        return
+    skip = pytest.mark.skip(reason="needs root; `unshare --map-root-user --net --mount` will do")
+    for item in items:
+        if item.get_closest_marker("root"):
+            item.add_marker(skip)
