@@ -1,0 +1,213 @@
+"""The verdict over columns of flows: NumPy finds the places, `Judge.decide` decides once for each pair that occurs.
+
+Columns of IPv4 flows are `uint32`; an IPv6 column is a pair of `uint64` arrays (high half, low half), so that no
+Python object is made for an address. Instants are `int64` microseconds since 1970-01-01 UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from op25b.policy import scope
+from op25b.policy.places import Boundaries
+from op25b.policy.reasons import Reason
+from op25b.policy.verdict import SMTP, TCP, Judge, Outcome, built_in
+
+Array = npt.NDArray[np.generic]
+UInt32 = npt.NDArray[np.uint32]
+UInt64 = npt.NDArray[np.uint64]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+Column4 = UInt32
+Column6 = tuple[UInt64, UInt64]
+
+CHUNK = 1 << 16
+"""Rows worked on at a time: the temporaries stay in the processor's cache."""
+DENSE = 1 << 24
+"""Pairs of places for which a table is kept; beyond that, pairs are sorted instead."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(at: datetime) -> int:
+    """An instant as this module counts it; `at` carries an offset."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+class Search4:
+    """Which place an IPv4 address is in: a table by the upper 16 bits, a binary search only where one splits."""
+
+    def __init__(self, table: Boundaries) -> None:
+        self.starts = np.array(table.starts, np.uint32)
+        self.numbers = np.array(table.numbers, np.int32)
+        first = np.arange(1 << 16, dtype=np.uint32) << 16
+        at_first = np.searchsorted(self.starts, first, "right") - 1
+        at_last = np.searchsorted(self.starts, first | np.uint32(0xFFFF), "right") - 1
+        self.by_upper = np.where(at_first == at_last, self.numbers[at_first], -1).astype(np.int32)
+
+    def __call__(self, column: Column4) -> Int32:
+        found: Int32 = self.by_upper[column >> np.uint32(16)]
+        split = np.flatnonzero(found < 0)
+        if split.size:
+            found[split] = self.numbers[np.searchsorted(self.starts, column[split], "right") - 1]
+        return found
+
+
+class Search6:
+    """The same for IPv6: by the upper 64 bits, then by the lower 64 only where a boundary lies inside a /64."""
+
+    def __init__(self, table: Boundaries) -> None:
+        self.high = np.array([start >> 64 for start in table.starts], np.uint64)
+        self.low = np.array([start & (2**64 - 1) for start in table.starts], np.uint64)
+        self.numbers = np.array(table.numbers, np.int32)
+
+    def __call__(self, column: Column6) -> Int32:
+        high, low = column
+        last = np.searchsorted(self.high, high, "right") - 1
+        split = np.flatnonzero((self.high[last] == high) & (self.low[last] > low))
+        if split.size:
+            # among the boundaries with this upper half (and the one before them), the last not above the address
+            below = np.searchsorted(self.high, high[split], "left") - 1
+            above = last[split]
+            wanted = low[split]
+            while np.any(above - below > 1):
+                middle = (above + below) // 2
+                over = self.low[middle] > wanted
+                above = np.where(over, middle, above)
+                below = np.where(over, below, middle)
+            last[split] = below
+        found: Int32 = self.numbers[last]
+        return found
+
+
+@dataclass
+class BatchJudge:
+    """A `Judge` for columns. `outcomes` is the list that the numbers in an answer point into; it only grows."""
+
+    judge: Judge
+
+    def __post_init__(self) -> None:
+        self.outcomes: list[Outcome] = [built_in(Reason.NOT_PORT_25), built_in(Reason.INBOUND)]
+        self._number = {outcome: i for i, outcome in enumerate(self.outcomes)}
+        # nothing changes between two of these, so the first stands for all
+        self._moments = [datetime.min.replace(tzinfo=UTC), *sorted(scope.moments(self.judge.policy))]
+        self._starts = np.array([microseconds(moment) for moment in self._moments[1:]], np.int64)
+        self._tables: dict[int, Int32] = {}
+        self._search4 = (Search4(self.judge.sources.v4), Search4(self.judge.destinations.v4))
+        self._search6 = (Search6(self.judge.sources.v6), Search6(self.judge.destinations.v6))
+        self._customer = np.array([place.pool >= 0 for place in self.judge.sources.known])
+
+    def v4(
+        self,
+        src: Column4,
+        dst: Column4,
+        dport: Array,
+        at: Int64,
+        sport: Array | None = None,
+        proto: Array | None = None,
+    ) -> Int32:
+        """Numbers of the outcomes of IPv4 flows, in order. All columns have the same length, `at` may have length 1.
+
+        `sport` None: not known, as for a `Flow`. `proto` None: all TCP.
+        """
+        answer = np.zeros(len(src), np.int32)
+        for rows in _chunks(len(src)):
+            at_25, answers = _port_test(rows, dport, sport, proto)
+            answers = answers[self._customer[self._search4[0](src[rows][answers])]]
+            answer[rows][answers] = 1
+            source, destination = self._search4[0](src[rows][at_25]), self._search4[1](dst[rows][at_25])
+            answer[rows][at_25] = self._decide(source, destination, _instants(at, rows, at_25))
+        return answer
+
+    def v6(
+        self,
+        src: Column6,
+        dst: Column6,
+        dport: Array,
+        at: Int64,
+        sport: Array | None = None,
+        proto: Array | None = None,
+    ) -> Int32:
+        """The same for IPv6 flows."""
+        answer = np.zeros(len(src[0]), np.int32)
+        for rows in _chunks(len(src[0])):
+            at_25, answers = _port_test(rows, dport, sport, proto)
+            answers = answers[self._customer[self._search6[0](_take(src, rows, answers))]]
+            answer[rows][answers] = 1
+            source = self._search6[0](_take(src, rows, at_25))
+            destination = self._search6[1](_take(dst, rows, at_25))
+            answer[rows][at_25] = self._decide(source, destination, _instants(at, rows, at_25))
+        return answer
+
+    def _decide(self, source: Int32, destination: Int32, at: Int64) -> Int32:
+        if not len(source):
+            return source
+        if not len(self._starts):
+            return self._decide_in(0, source, destination)
+        epochs = np.searchsorted(self._starts, at, "right")
+        if (epochs == epochs[0]).all():
+            return self._decide_in(int(epochs[0]), source, destination)
+        answer = np.empty(len(source), np.int32)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            answer[here] = self._decide_in(int(epoch), source[here], destination[here])
+        return answer
+
+    def _decide_in(self, epoch: int, source: Int32, destination: Int32) -> Int32:
+        """Between two moments the outcome follows from the pair of places: decide each pair once, and look it up."""
+        width = len(self.judge.destinations.known)
+        pairs = source.astype(np.int64) * width + destination
+        if len(self.judge.sources.known) * width > DENSE:
+            distinct, where = np.unique(pairs, return_inverse=True)
+            numbers: Int32 = np.array([self._ask(int(pair), width, epoch) for pair in distinct], np.int32)
+            return numbers[where]
+        if epoch not in self._tables:
+            self._tables[epoch] = np.full(len(self.judge.sources.known) * width, -1, np.int32)
+        table = self._tables[epoch]
+        answer: Int32 = table[pairs]
+        unknown = pairs[answer < 0]
+        if unknown.size:
+            for pair in np.unique(unknown):
+                table[pair] = self._ask(int(pair), width, epoch)
+            answer = table[pairs]
+        return answer
+
+    def _ask(self, pair: int, width: int, epoch: int) -> int:
+        source, destination = divmod(pair, width)
+        outcome = self.judge.decide(
+            self.judge.sources.known[source], self.judge.destinations.known[destination], self._moments[epoch]
+        )
+        if outcome not in self._number:
+            self._number[outcome] = len(self.outcomes)
+            self.outcomes.append(outcome)
+        return self._number[outcome]
+
+
+def _chunks(length: int) -> list[slice]:
+    return [slice(start, min(start + CHUNK, length)) for start in range(0, length, CHUNK)]
+
+
+def _take(column: Column6, rows: slice, where: Int64 | slice) -> Column6:
+    return column[0][rows][where], column[1][rows][where]
+
+
+def _instants(at: Int64, rows: slice, where: Int64 | slice) -> Int64:
+    return at if len(at) == 1 else at[rows][where]
+
+
+def _port_test(rows: slice, dport: Array, sport: Array | None, proto: Array | None) -> tuple[Int64 | slice, Int64]:
+    """Rows of the chunk that are TCP to port 25, and rows that are TCP from port 25 to another port."""
+    to_25 = dport[rows] == SMTP
+    tcp = None if proto is None else proto[rows] == TCP
+    wanted = to_25 if tcp is None else to_25 & tcp
+    # all of them: a slice makes views where an index would copy
+    at_25: Int64 | slice = slice(None) if wanted.all() else np.flatnonzero(wanted)
+    if sport is None:
+        return at_25, np.empty(0, np.int64)
+    from_25 = (sport[rows] == SMTP) & ~to_25
+    return at_25, np.flatnonzero(from_25 if tcp is None else from_25 & tcp)
