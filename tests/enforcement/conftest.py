@@ -1,0 +1,54 @@
+"""A network namespace of its own for each test that wants the kernel's packet filter."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from op25b.enforcement.netlink import Netlink
+
+CLONE_NEWNET = 0x40000000
+
+Nft = Callable[..., str]
+
+
+@pytest.fixture
+def netns() -> Iterator[None]:
+    """The test, and the programs it starts, are in a fresh network namespace, which goes away after it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if libc.unshare(CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "unshare")
+        try:
+            yield
+        finally:
+            if libc.setns(before, CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+    finally:
+        os.close(before)
+
+
+@pytest.fixture
+def nft(netns: None) -> Nft:
+    """Run nft commands given as text, and return what it prints; `nft("list ...", "-j")` passes options on."""
+
+    def run(commands: str, *options: str) -> str:
+        # Options such as -j concern a file's syntax too, so the commands are an argument then.
+        source = [commands] if options else ["-f", "-"]
+        done = subprocess.run(["nft", *options, *source], input=commands, text=True, check=False, capture_output=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def link(netns: None) -> Iterator[Netlink]:
+    """A socket to nf_tables of the test's namespace."""
+    with Netlink() as opened:
+        yield opened
