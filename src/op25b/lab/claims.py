@@ -1,0 +1,85 @@
+"""The claims as data: who tries what in the lab, and what has to come of it (`claims.toml`)."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from op25b.policy.model import Instant, Scope, Slug, Table
+from op25b.policy.reasons import Decision, Reason, Remedy
+
+Who = Scope | Literal["exempt", "offnet", "foreign"]
+Target = Literal["own", "foreign", "web", "own-web", "home"]
+By = Literal["swaks", "curl", "smtplib", "webmail", "connect", "home-server"]
+
+
+class Try(Table):
+    """One way of trying; every pool in scope tries it over IPv4 and IPv6 both. Keys: see claims.toml."""
+
+    who: Who
+    to: Target
+    expect: str
+    port: int = 25
+    by: By | None = None
+    remedies: tuple[Annotated[Remedy, Field(strict=False)], ...] = Field(default=(), strict=False)
+    at: Instant | None = None
+    edit: Slug | None = None
+    elsewhere: Literal["open", "blocked"] = "open"
+
+    @property
+    def decision(self) -> Decision:
+        return Decision(self.expect.split()[0])
+
+    @property
+    def reason(self) -> Reason:
+        return Reason(self.expect.split()[1])
+
+
+class Claim(Table):
+    """A row of the mission's acceptance test, in a few words."""
+
+    id: str
+    provider: Slug
+    shown_by: Literal["packet", "verdict", "schedule", "service", "portal", "notice"]
+    title: str
+    tries: tuple[Try, ...] = Field(default=(), strict=False, alias="try")
+
+
+class Edit(Table):
+    """A line of a provider's policy file that the operator changes."""
+
+    name: Slug
+    provider: Slug
+    replace: str
+    by: str
+
+    def apply(self, text: str) -> str:
+        """The edited file. Raises ValueError when the line is not there exactly once."""
+        if text.count(self.replace) != 1:
+            raise ValueError(f"edit {self.name}: {self.replace!r} is not there exactly once")
+        return text.replace(self.replace, self.by)
+
+
+class Claims(Table):
+    """All of claims.toml."""
+
+    edits: tuple[Edit, ...] = Field(strict=False, alias="edit")
+    claims: tuple[Claim, ...] = Field(strict=False, alias="claim")
+
+    def of(self, provider: str) -> tuple[Claim, ...]:
+        """The claims of one provider, in the order of the list."""
+        return tuple(claim for claim in self.claims if claim.provider == provider)
+
+    def edited(self, text: str, edit: str | None) -> str:
+        """The text of a policy file after the edit of that name."""
+        found = next((each for each in self.edits if each.name == edit), None)
+        return found.apply(text) if found else text
+
+
+def read_claims() -> Claims:
+    """The claims that come with the package."""
+    text = resources.files("op25b.lab").joinpath("claims.toml").read_text("utf-8")
+    return Claims.model_validate(tomllib.loads(text))

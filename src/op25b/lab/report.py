@@ -1,0 +1,48 @@
+"""What the trials show, claim by claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from op25b.lab.claims import Claim, Claims
+from op25b.lab.trial import Trial
+
+NOT_YET = "not yet"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim. `ok` is None for a claim that belongs to a part which is not built yet."""
+
+    claim: Claim
+    expected: str
+    observed: str
+    ok: bool | None
+
+    def as_json(self) -> dict[str, str | bool | None]:
+        return {
+            "id": self.claim.id,
+            "provider": self.claim.provider,
+            "shown_by": self.claim.shown_by,
+            "expected": self.expected,
+            "observed": self.observed,
+            "ok": self.ok,
+        }
+
+
+def rows(claims: Claims, providers: Iterable[str], trials: Iterable[Trial]) -> list[Row]:
+    """A row for each claim of these providers, in the order of the list."""
+    by_claim: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_claim.setdefault(trial.claim, []).append(trial)
+    wanted = set(providers)
+    return [_row(claim, by_claim.get(claim.id, [])) for claim in claims.claims if claim.provider in wanted]
+
+
+def _row(claim: Claim, trials: list[Trial]) -> Row:
+    if not claim.tries:
+        return Row(claim, claim.title, NOT_YET, None)
+    expected = "; ".join(dict.fromkeys(f"{trial.tried}: {trial.expected}" for trial in trials))
+    observed = "; ".join(dict.fromkeys(f"{trial.tried}: {trial.observed}" for trial in trials))
+    return Row(claim, expected, observed or "nothing was tried", bool(trials) and all(trial.ok for trial in trials))

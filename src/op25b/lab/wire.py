@@ -1,0 +1,169 @@
+"""What happened on the wire: packets recorded at a host's interfaces, and the outcome of an attempt in them.
+
+Recorded at a router, a packet that goes through is seen twice, coming in and going out. One that is seen
+going out only was made by the router itself: that tells a filter's refusal from a distant server's, though
+both carry the server's address.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from op25b.lab.addresses import Address
+from op25b.lab.packets import ACK, RST, SYN, IcmpError, Segment, parse
+
+_SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35  # not in Python's socket module
+_ETH_P_ALL = 3
+_QUEUE_BYTES = 16 << 20
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
+_TIMESPEC = struct.Struct("qq")
+_HEADERS = 256  # enough of a packet for every header that is read
+
+# Run inside the host: opens the socket there and hands it out over the socket that it was given.
+OPEN_SOCKET = f"""
+import contextlib, socket, sys
+tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons({_ETH_P_ALL}))
+with contextlib.suppress(PermissionError):  # a user namespace has to do with the system's usual size
+    tap.setsockopt(socket.SOL_SOCKET, {_SO_RCVBUFFORCE}, {_QUEUE_BYTES})
+tap.setsockopt(socket.SOL_SOCKET, {_SO_TIMESTAMPNS}, 1)
+socket.send_fds(socket.socket(fileno=int(sys.argv[1])), [b"x"], [tap.fileno()])
+"""
+
+
+class Kind(StrEnum):
+    CONNECTED = "connected"  # SYN, SYN+ACK, ACK
+    RESET = "reset"  # a RST answered the SYN
+    PROHIBITED = "icmp-prohibited"  # an ICMP error said that a filter refused it
+    UNREACHABLE = "icmp-unreachable"  # another ICMP error
+    SILENT = "silent"  # SYNs, and nothing came back
+    NONE = "no-attempt"  # not one SYN
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A packet at an interface: when (seconds since the epoch), whether it left the host or came to it."""
+
+    at: float
+    interface: str
+    leaving: bool
+    packet: Segment | IcmpError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a connection attempt ended, from the first SYN to the first answer.
+
+    milliseconds: to that answer, None where there was none.
+    forwarded: the SYN was seen to leave the recording router.
+    here: the answer was made by the recording router itself, not by anyone beyond it.
+    source, target: the addresses on the SYN, None where there was none.
+    """
+
+    kind: Kind
+    milliseconds: float | None = None
+    forwarded: bool = False
+    here: bool = False
+    source: Address | None = None
+    target: Address | None = None
+
+    @property
+    def refused(self) -> bool:
+        return self.kind not in (Kind.CONNECTED, Kind.NONE)
+
+
+def classify(seen: Iterable[Seen], port: int, target: Address | None = None) -> Outcome:
+    """The outcome of the attempt to reach `port` (at `target`, when one is given).
+
+    Where a client tried several times, a connection counts before a refusal, a refusal before silence,
+    and the first of its kind is the one told.
+    """
+    packets = sorted(seen, key=lambda s: s.at)
+    tries: dict[tuple[Address, int, Address], Seen] = {}
+    for one in packets:
+        segment = one.packet
+        if (
+            isinstance(segment, Segment)
+            and segment.flags & (SYN | ACK) == SYN
+            and segment.dport == port
+            and (target is None or segment.target == target)
+        ):
+            tries.setdefault((segment.source, segment.sport, segment.target), one)
+    outcomes = [_outcome(syn, packets) for syn in tries.values()]
+    order = [Kind.CONNECTED, Kind.RESET, Kind.PROHIBITED, Kind.UNREACHABLE, Kind.SILENT]
+    return min(outcomes, key=lambda o: order.index(o.kind), default=Outcome(Kind.NONE))
+
+
+def _outcome(syn: Seen, packets: Sequence[Seen]) -> Outcome:
+    ours = syn.packet
+    assert isinstance(ours, Segment)
+    forwarded = any(s.leaving and s.packet == ours for s in packets)
+    for index, one in enumerate(packets):
+        kind = _answer(ours, one.packet)
+        if kind is None:
+            continue
+        if kind is Kind.CONNECTED and not _acknowledged(ours, packets[index:]):
+            continue
+        came_in = any(not s.leaving and s.packet == one.packet for s in packets)
+        elapsed = (one.at - syn.at) * 1000
+        return Outcome(kind, elapsed, forwarded, not came_in, ours.source, ours.target)
+    return Outcome(Kind.SILENT, None, forwarded, False, ours.source, ours.target)
+
+
+def _answer(syn: Segment, packet: Segment | IcmpError) -> Kind | None:
+    if isinstance(packet, IcmpError):
+        if packet.about.is_reply_to(_reverse(syn)):
+            return Kind.PROHIBITED if packet.prohibited else Kind.UNREACHABLE
+        return None
+    if not packet.is_reply_to(syn):
+        return None
+    if packet.flags & RST:
+        return Kind.RESET
+    return Kind.CONNECTED if packet.flags & (SYN | ACK) == SYN | ACK else None
+
+
+def _acknowledged(syn: Segment, later: Iterable[Seen]) -> bool:
+    return any(
+        isinstance(s.packet, Segment)
+        and s.packet.is_reply_to(_reverse(syn))
+        and s.packet.flags & (SYN | RST | ACK) == ACK
+        for s in later
+    )
+
+
+def _reverse(segment: Segment) -> Segment:
+    return Segment(segment.target, segment.dport, segment.source, segment.sport, segment.flags)
+
+
+class Recording:
+    """Packets that passed a host's interfaces since it was opened, in the kernel's queue until read."""
+
+    def __init__(self, tap: socket.socket) -> None:
+        """`tap` is a packet socket (packet(7)) of the host's namespace, of type SOCK_DGRAM."""
+        self._tap = tap
+        self._tap.setblocking(False)
+        self._seen: list[Seen] = []
+
+    def read(self) -> list[Seen]:
+        """Everything recorded so far. Raises OverflowError when packets were lost: no outcome can be
+        told then."""
+        while True:
+            try:
+                data, ancillary, _, address = self._tap.recvmsg(_HEADERS, socket.CMSG_SPACE(_TIMESPEC.size))
+            except BlockingIOError:
+                break
+            packet = parse(data)
+            if packet is not None:
+                seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+                leaving = address[2] == socket.PACKET_OUTGOING
+                self._seen.append(Seen(seconds + nanoseconds / 1e9, address[0], leaving, packet))
+        statistics = self._tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+        if struct.unpack("II", statistics)[1]:
+            raise OverflowError("packets were lost while recording")
+        return list(self._seen)
+
+    def close(self) -> None:
+        self._tap.close()

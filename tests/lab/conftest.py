@@ -1,0 +1,40 @@
+"""A small provider, and a lab of it that runs for a module's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from op25b.lab import Customer, Lab, OwnServer, Pool, Provider, down, up
+
+TOY = Provider(
+    "toy",
+    (
+        Pool("flets", ("192.0.2.0/25", "2001:db8:1::/48")),
+        Pool("dial-up", ("192.0.2.128/26", "2001:db8:2:8::/61")),
+        Pool("only4", ("198.51.100.7/32",)),
+        Pool("only6", ("2001:db8:3::5/128",)),
+    ),
+    (
+        OwnServer(("mail.toy.example",), ("192.0.2.5", "2001:db8:1::25"), (25, 587, 465)),
+        OwnServer(("smtp.toy.example",), ("198.51.100.25",), (587,)),
+    ),
+    customers=(Customer("company", ("192.0.2.66", "2001:db8:1::66")),),
+    home_servers=("dial-up",),
+)
+
+
+def now() -> datetime:
+    """Certificates are checked by clients that read the clock, so this is the real one."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    records: Path = tmp_path_factory.mktemp("records")
+    lab = up("toy", TOY, now=now(), directory=records)
+    yield lab
+    down("toy", directory=records)

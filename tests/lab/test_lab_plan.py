@@ -1,0 +1,115 @@
+"""The plan is pure: addresses that meet nothing of the provider's, and a tree in which everything is reached."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from op25b.lab.addresses import CANDIDATES4, CANDIDATES6, free_host, free_networks
+from op25b.lab.mailserver import main_cf, master_cf, networks_table
+from op25b.lab.network import build_script
+from op25b.lab.plan import Customer, OwnServer, Pool, Provider, lab_plan
+
+SERVER = OwnServer(("mail.toy.example",), ("192.0.2.1", "2001:db8::1"), (25, 587))
+
+
+def provider(*pools: Pool, **more: object) -> Provider:
+    return Provider("toy", pools, (SERVER,), **more)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.tuples(st.integers(0, 0xFFF), st.integers(16, 32)), max_size=12), st.integers(22, 28))
+def test_free_networks_meet_nothing_used(used: list[tuple[int, int]], length: int) -> None:
+    within = ip_network("198.18.0.0/20")
+    start = int(within.network_address)
+    taken = [ip_network((start + offset, bits), strict=False) for offset, bits in used]
+    found = list(free_networks([within], taken, length))
+    for network in within.subnets(new_prefix=length):
+        assert (network in found) == (not any(network.overlaps(t) for t in taken))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("192.0.2.0/24", "192.0.2.1"),
+        ("192.0.2.6/31", "192.0.2.6"),
+        ("192.0.2.7/32", "192.0.2.7"),
+        ("2001:db8::/64", "2001:db8::1"),
+        ("2001:db8::7/128", "2001:db8::7"),
+    ],
+)
+def test_free_host_leaves_network_addresses_out(prefix: str, expected: str) -> None:
+    assert free_host([ip_network(prefix)], []) == ip_address(expected)
+
+
+def test_subscriber_is_clear_of_servers_companies_exemptions_and_inner_pools() -> None:
+    plan = lab_plan(
+        provider(
+            Pool("wide", ("192.0.2.0/24",)),
+            Pool("inner", ("192.0.2.4/30",)),
+            customers=(Customer("company", ("192.0.2.2",)),),
+            reserved=("192.0.2.8/29", "192.0.2.3/32"),
+        )
+    )
+    assert plan.subscriber("wide").addresses == (ip_address("192.0.2.16"),)
+    assert plan.subscriber("inner").addresses == (ip_address("192.0.2.5"),)
+    assert plan.subscriber("company").addresses == (ip_address("192.0.2.2"),)
+
+
+def test_a_pool_that_is_reserved_as_a_whole_still_has_a_subscriber() -> None:
+    plan = lab_plan(provider(Pool("exempt", ("198.51.100.0/28",)), reserved=("198.51.100.0/24",)))
+    assert plan.subscriber("exempt").addresses == (ip_address("198.51.100.1"),)
+
+
+def test_the_lab_keeps_out_of_everything_the_policy_uses() -> None:
+    everything = Pool("all", (*CANDIDATES4[:4], "2001:db8::/32"))
+    plan = lab_plan(provider(everything, destinations=("10.0.0.1",)))
+    around = [plan.host(n) for n in ("internet", "edge", "otherisp", "offnet", "foreign", "web")]
+    private = [ip_network("10.0.0.0/8"), ip_network("3fff::/20")]
+    for host in around:
+        assert all(any(a in n for n in private) for a in host.addresses)
+    assert plan.host("foreign").addresses.count(ip_address("10.0.0.1")) == 1
+
+
+def test_no_room_left_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no addresses"):
+        lab_plan(provider(Pool("all", ("0.0.0.0/0", *CANDIDATES6))))
+
+
+def test_a_name_used_twice_is_an_error() -> None:
+    with pytest.raises(ValueError, match="same name"):
+        lab_plan(provider(Pool("a b", ("192.0.2.0/25",)), Pool("a_b", ("192.0.2.128/25",))))
+
+
+def test_every_address_is_reached_from_the_root() -> None:
+    plan = lab_plan(provider(Pool("a", ("192.0.2.0/25", "2001:db8:1::/48")), Pool("b", ("198.51.100.0/30",))))
+    behind = set(plan.behind(plan.host("internet")))
+    assert {ip_network(a) for h in plan.hosts for a in h.addresses} <= behind
+    assert {ip_network("192.0.2.0/25"), ip_network("2001:db8:1::/48"), ip_network("198.51.100.0/30")} <= behind
+
+
+def test_the_script_is_the_same_every_time() -> None:
+    given_twice = [provider(Pool("a", ("192.0.2.0/25", "2001:db8:1::/48"))) for _ in range(2)]
+    first, second = (build_script(lab_plan(p)) for p in given_twice)
+    assert first == second
+    assert "route replace 192.0.2.0/25 via inet6 fe80::2" in first
+
+
+def test_postfix_is_told_only_what_it_knows_and_listens_only_where_it_should() -> None:
+    own = lab_plan(provider(Pool("a", ("198.51.100.0/25", "2001:db8:1::/48")))).mail_servers[1]
+    assert "smtpd_forbid_bare_newline = normalize" in main_cf(own, "/x", frozenset({"smtpd_forbid_bare_newline"}))
+    assert "smtpd_forbid" not in main_cf(own, "/x", frozenset())
+    listeners = [line.split()[0] for line in master_cf(own).splitlines() if " smtpd" in line]
+    assert listeners == ["192.0.2.1:25", "192.0.2.1:587", "[2001:db8::1]:25", "[2001:db8::1]:587"]
+    assert networks_table(own).splitlines() == [
+        "198.51.100.1/32 OK", "2001:db8:1::1/128 OK", "198.51.100.0/25 OK", "2001:db8:1::/48 OK",
+    ]  # fmt: skip
+
+
+def test_a_home_server_relays_for_its_own_machine_only() -> None:
+    plan = lab_plan(provider(Pool("a", ("198.51.100.0/25",)), home_servers=("a",)))
+    home = plan.mail_servers[-1]
+    assert (home.host, home.ports, home.relay_to) == ("sub-a", (25,), plan.host("foreign").address(4))
+    assert home.relay_for == (ip_network("198.51.100.1/32"),)
