@@ -34,8 +34,8 @@ _NFGENMSG = struct.Struct(">BBH")  # family, version, resource
 _NLATTR = struct.Struct("=HH")  # length, type
 _ERRNO = struct.Struct("=i")
 
-# Some 16 MiB a transaction is where larger ones stop being faster. The kernel doubles what is asked for.
-_SEND_BUFFER = 8 << 20
+_SEND_BUFFER = 8 << 20  # the kernel doubles what is asked for
+_PART = 1 << 20  # larger parts are no faster, and each is in memory three times
 _RECEIVE_BUFFER = 4 << 20
 _LARGEST_ANSWER = 1 << 17  # the kernel fills at most 32 KiB of a dump at a time
 _DUMP_ATTEMPTS = 50
@@ -189,7 +189,7 @@ class Netlink:
 
         After a refusal the transactions before it stay, so this is for what nothing refers to yet.
         """
-        capacity, size, part = self.capacity, 0, list[Message]()
+        capacity, size, part = min(self.capacity, _PART), 0, list[Message]()
         for message in messages:
             if size + message.size > capacity:
                 self.commit(part)

@@ -54,6 +54,10 @@ def _base(link: Netlink, state: kernel.InForce, written: Table) -> Iterator[Diff
         good = bool(rules) and rules[0].endswith(kernel.goto(written.main))
         rules = rules[1:]
         expected = [kernel.goto(last)] if state.fallback is not None else []
+        if state.fallback is None and len(state.generations) > 1:
+            yield Difference(
+                "chain forward", "has lost the goto to the generation that an unconfirmed apply falls back to"
+            )
     else:
         good, expected = True, [kernel.goto(written.main)]
         if rules and b"pending\0" in rules[0]:

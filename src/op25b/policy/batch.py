@@ -6,6 +6,7 @@ Python object is made for an address. Instants are `int64` microseconds since 19
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from op25b.policy import scope
-from op25b.policy.places import Boundaries
+from op25b.policy.model import Exemption, Phase
+from op25b.policy.places import Boundaries, Place
 from op25b.policy.reasons import Reason
 from op25b.policy.verdict import SMTP, TCP, Judge, Outcome, built_in
 
@@ -29,7 +31,7 @@ Column6 = tuple[UInt64, UInt64]
 CHUNK = 1 << 16
 """Rows worked on at a time: the temporaries stay in the processor's cache."""
 DENSE = 1 << 24
-"""Pairs of places for which a table is kept; beyond that, pairs are sorted instead."""
+"""Cases (pairs of places, in each epoch) for which a table is kept; beyond that, rows are sorted instead."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -85,6 +87,28 @@ class Search6:
         return found
 
 
+class SearchTime:
+    """In which epoch an instant is: a table by equal spans of time, a binary search only where one splits."""
+
+    def __init__(self, starts: Int64) -> None:
+        self.starts = starts
+        self.first = starts[0] if len(starts) else np.int64(0)
+        span = int(starts[-1] - starts[0]) if len(starts) else 0
+        self.shift = max(0, span.bit_length() - 14)
+        slots = self.first + (np.arange((span >> self.shift) + 1, dtype=np.int64) << self.shift)
+        at_first = np.searchsorted(starts, slots, "right")
+        at_last = np.searchsorted(starts, slots + (1 << self.shift) - 1, "right")
+        self.by_slot = np.concatenate(([0], np.where(at_first == at_last, at_first, -1), [len(starts)]))
+
+    def __call__(self, column: Int64) -> Int64:
+        slot = np.clip(((column - self.first) >> self.shift) + 1, 0, len(self.by_slot) - 1)
+        found: Int64 = self.by_slot[slot]
+        split = np.flatnonzero(found < 0)
+        if split.size:
+            found[split] = np.searchsorted(self.starts, column[split], "right")
+        return found
+
+
 @dataclass
 class BatchJudge:
     """A `Judge` for columns. `outcomes` is the list that the numbers in an answer point into; it only grows."""
@@ -94,10 +118,13 @@ class BatchJudge:
     def __post_init__(self) -> None:
         self.outcomes: list[Outcome] = [built_in(Reason.NOT_PORT_25), built_in(Reason.INBOUND)]
         self._number = {outcome: i for i, outcome in enumerate(self.outcomes)}
-        # nothing changes between two of these, so the first stands for all
+        # nothing changes between two of these, an epoch, so the first stands for all
         self._moments = [datetime.min.replace(tzinfo=UTC), *sorted(scope.moments(self.judge.policy))]
-        self._starts = np.array([microseconds(moment) for moment in self._moments[1:]], np.int64)
-        self._tables: dict[int, Int32] = {}
+        self._epoch = SearchTime(np.array([microseconds(moment) for moment in self._moments[1:]], np.int64))
+        self._width = len(self.judge.destinations.known)
+        size = len(self.judge.sources.known) * self._width * len(self._moments)
+        self._table = np.full(size, -1, np.int32) if size <= DENSE else None
+        self._asked: dict[int, int] = {}
         self._search4 = (Search4(self.judge.sources.v4), Search4(self.judge.destinations.v4))
         self._search6 = (Search6(self.judge.sources.v6), Search6(self.judge.destinations.v6))
         self._customer = np.array([place.pool >= 0 for place in self.judge.sources.known])
@@ -145,47 +172,49 @@ class BatchJudge:
         return answer
 
     def _decide(self, source: Int32, destination: Int32, at: Int64) -> Int32:
-        if not len(source):
-            return source
-        if not len(self._starts):
-            return self._decide_in(0, source, destination)
-        epochs = np.searchsorted(self._starts, at, "right")
-        if (epochs == epochs[0]).all():
-            return self._decide_in(int(epochs[0]), source, destination)
-        answer = np.empty(len(source), np.int32)
-        for epoch in np.unique(epochs):
-            here = epochs == epoch
-            answer[here] = self._decide_in(int(epoch), source[here], destination[here])
-        return answer
-
-    def _decide_in(self, epoch: int, source: Int32, destination: Int32) -> Int32:
-        """Between two moments the outcome follows from the pair of places: decide each pair once, and look it up."""
-        width = len(self.judge.destinations.known)
-        pairs = source.astype(np.int64) * width + destination
-        if len(self.judge.sources.known) * width > DENSE:
-            distinct, where = np.unique(pairs, return_inverse=True)
-            numbers: Int32 = np.array([self._ask(int(pair), width, epoch) for pair in distinct], np.int32)
+        """In an epoch the outcome follows from the pair of places: decide each such case once, and look it up."""
+        pairs = source.astype(np.int64) * self._width + destination
+        keys: Int64 = pairs * len(self._moments) + self._epoch(at)
+        if self._table is None:
+            distinct, where = np.unique(keys, return_inverse=True)
+            numbers: Int32 = np.array([self._ask(key) for key in distinct.tolist()], np.int32)
             return numbers[where]
-        if epoch not in self._tables:
-            self._tables[epoch] = np.full(len(self.judge.sources.known) * width, -1, np.int32)
-        table = self._tables[epoch]
-        answer: Int32 = table[pairs]
-        unknown = pairs[answer < 0]
+        answer: Int32 = self._table[keys]
+        unknown = keys[answer < 0]
         if unknown.size:
-            for pair in np.unique(unknown):
-                table[pair] = self._ask(int(pair), width, epoch)
-            answer = table[pairs]
+            for key in np.unique(unknown).tolist():
+                if self._table[key] < 0:
+                    self._fill(self._table, key)
+            answer = self._table[keys]
         return answer
 
-    def _ask(self, pair: int, width: int, epoch: int) -> int:
-        source, destination = divmod(pair, width)
-        outcome = self.judge.decide(
-            self.judge.sources.known[source], self.judge.destinations.known[destination], self._moments[epoch]
-        )
-        if outcome not in self._number:
-            self._number[outcome] = len(self.outcomes)
-            self.outcomes.append(outcome)
-        return self._number[outcome]
+    def _fill(self, table: Int32, key: int) -> None:
+        """Decide one case; the outcome holds in all epochs around it until something that concerns the pair turns."""
+        pair, epoch = divmod(key, len(self._moments))
+        source, destination = self._places(pair)
+        concerned: list[Phase | Exemption] = list(self.judge.phases_of[source.pool]) if source.pool >= 0 else []
+        concerned += [self.judge.policy.exemptions[n] for n in (*source.exemptions, *destination.exemptions)]
+        moments = (moment for each in concerned for moment in (each.from_, each.until) if moment is not None)
+        turns = [bisect_left(self._moments, moment) for moment in moments]
+        first = max((turn for turn in turns if turn <= epoch), default=0)
+        end = min((turn for turn in turns if turn > epoch), default=len(self._moments))
+        start = pair * len(self._moments)
+        table[start + first : start + end] = self._ask(key)
+
+    def _ask(self, key: int) -> int:
+        """The number of the outcome of one case."""
+        if key not in self._asked:
+            pair, epoch = divmod(key, len(self._moments))
+            outcome = self.judge.decide(*self._places(pair), self._moments[epoch])
+            if outcome not in self._number:
+                self._number[outcome] = len(self.outcomes)
+                self.outcomes.append(outcome)
+            self._asked[key] = self._number[outcome]
+        return self._asked[key]
+
+    def _places(self, pair: int) -> tuple[Place, Place]:
+        source, destination = divmod(pair, self._width)
+        return self.judge.sources.known[source], self.judge.destinations.known[destination]
 
 
 def _chunks(length: int) -> list[slice]:

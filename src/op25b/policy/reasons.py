@@ -61,7 +61,7 @@ ORDER: tuple[tuple[Reason, str], ...] = (
     (Reason.COVERED, "a phase enforces the block at this instant"),
     (Reason.MONITORED, "a phase counts, and blocks nothing, at this instant"),
     (Reason.ANNOUNCED, "a phase is announced at this instant, or its date is tentative"),
-    (Reason.NOT_YET, "a phase starts later"),
+    (Reason.NOT_YET, "a phase starts later; of several, the one that starts soonest is named"),
     (Reason.ENDED, "every phase with this pool in its scope has ended"),
 )
 """Reasons are looked for from the top; the first that holds is given. Several phases: the strongest wins."""

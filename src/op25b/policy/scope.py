@@ -54,9 +54,16 @@ STRENGTH = (Reason.COVERED, Reason.MONITORED, Reason.ANNOUNCED, Reason.NOT_YET, 
 
 
 def strongest(phases: Sequence[Phase], at: datetime) -> tuple[Reason, Phase]:
-    """The state that counts among `phases` (one at least), and the first phase in the file that is in it."""
+    """The state that counts among `phases` (one at least), and the phase that is in it.
+
+    Of several, the first in the file; of several that start later, the one that starts soonest.
+    """
     states = [(state(phase, at), phase) for phase in phases]
-    return min(states, key=lambda found: STRENGTH.index(found[0]))
+    reason = min((reason for reason, _ in states), key=STRENGTH.index)
+    candidates = [phase for each, phase in states if each is reason]
+    if reason is Reason.NOT_YET:
+        return reason, min(candidates, key=lambda phase: phase.from_ or at)
+    return reason, candidates[0]
 
 
 def moments(policy: Policy) -> set[datetime]:

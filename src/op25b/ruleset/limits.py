@@ -56,9 +56,9 @@ _OPEN = (
         "leave it to the network of the proxy; open proxies inside the pools are covered like any other source",
     ),
     Limit(
-        "tunnels within tunnels, GRE with routing (RFC 1701) or an unknown version",
+        "tunnels within tunnels, fragmented tunnel packets, GRE of PPTP (RFC 2637) or of Ethernet (RFC 7637)",
         False,
-        "one layer of a plain tunnel is looked into, at the places that RFC 2784 and RFC 2890 give",
+        "one layer of a plain tunnel is looked into, if in one piece and laid out as RFC 2784 and RFC 2890 say",
         "filter the protocols 4, 41 and 47 for pools where nobody needs them",
     ),
     Limit(

@@ -1,7 +1,8 @@
 """Ways round a port test that a packet filter can still close, in nftables: plain tunnels, and hidden TCP headers.
 
-All of it is for packets from covered sources alone, later fragments excepted. 6in4 (RFC 4213), IP in IP (RFC 2003, RFC 2473) and GRE
-(RFC 2784, RFC 2890) without encryption carry the inner header in the clear, at a place that can be computed.
+All of it is for packets from covered sources alone, later fragments excepted. 6in4 (RFC 4213), IP in IP (RFC 2003,
+RFC 2473) and GRE (RFC 2784, RFC 2890) without encryption carry the inner header in the clear, at a place that can be
+computed.
 A first IPv6 fragment must hold the whole header chain (RFC 7112); one from a covered source that does not, or that
 is TCP and ends before its port, is dropped, and without it the packet can never be put together.
 """
@@ -26,7 +27,7 @@ def _th(byte: int, bits: int, bit: int = 0) -> str:
 
 
 def _inner4(at: int, refuse: str) -> list[str]:
-    """An IPv4 packet `at` bytes into the tunnel's payload: TCP to 25, or TCP behind options where no test can see it."""
+    """An IPv4 packet `at` bytes into the tunnel's payload: TCP to 25, or TCP behind options, where no test sees it."""
     tcp = f"{_th(at, 4)} 4 {_th(at + 9, 8)} {_TCP} {_th(at + 6, 13, 3)} 0"
     return [
         f"{tcp} {_th(at, 8)} 0x45 {_th(at + 22, 16)} 25 {refuse}",
@@ -69,7 +70,7 @@ def _fragment_rules(refuse: str) -> list[str]:
 
 
 def wrapped_chains(add: Add, wanted: Filter, allowed: str | None) -> str | None:
-    """Write the chains for what is not readable as TCP, as the policy asks; the chain's name, None when it asks nothing.
+    """Write the chains for what is not readable as TCP, as asked; the chain's name, None when nothing is asked.
 
     `allowed` is the chain that accepts what is exempt all the same. A tunnelled packet cannot be answered with a
     TCP reset, so there the answer is ICMP unless silence is asked for. The kernel sends it for GRE alone: a packet of

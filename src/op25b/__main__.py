@@ -1,0 +1,5 @@
+"""`python -m op25b`."""
+
+from op25b.cli.main import main
+
+main()

@@ -1,0 +1,86 @@
+"""Speaking one of the two languages: sentences from a catalogue, dates in the language's form.
+
+Messages are English, with named placeholders. What is translated is the literal first argument of `say` (a Speaker)
+and of `mark`; the catalogues are `locale/*/LC_MESSAGES/op25b.po`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
+
+from op25b.policy.model import Words
+
+Language = Literal["ja", "en"]
+LANGUAGES: tuple[Language, Language] = ("ja", "en")
+
+
+class Translations(Protocol):
+    """A catalogue, such as `gettext.GNUTranslations`; a message that it lacks comes back as it is."""
+
+    def gettext(self, message: str, /) -> str: ...
+
+
+def mark(message: str) -> str:
+    """The message itself; marks it for translation where it is written, not where it is said."""
+    return message
+
+
+_DAYS = (
+    mark("{day} January {year}"),
+    mark("{day} February {year}"),
+    mark("{day} March {year}"),
+    mark("{day} April {year}"),
+    mark("{day} May {year}"),
+    mark("{day} June {year}"),
+    mark("{day} July {year}"),
+    mark("{day} August {year}"),
+    mark("{day} September {year}"),
+    mark("{day} October {year}"),
+    mark("{day} November {year}"),
+    mark("{day} December {year}"),
+)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Says messages in one language, with times in one zone (the provider's)."""
+
+    language: Language
+    translations: Translations
+    zone: ZoneInfo
+
+    def __call__(self, message: str, **values: str) -> str:
+        return self.translations.gettext(message).format(**values)
+
+    def pick(self, words: Words) -> str:
+        """What the policy says in this language."""
+        return words.ja if self.language == "ja" else words.en
+
+    def day(self, day: date) -> str:
+        return self(_DAYS[day.month - 1], day=str(day.day), year=str(day.year))
+
+    def start(self, at: datetime) -> str:
+        """An instant from which something holds: at midnight the day says it all."""
+        local = at.astimezone(self.zone)
+        return self.instant(at) if (local.hour, local.minute) != (0, 0) else self._in_zone(self.day(local), local)
+
+    def instant(self, at: datetime) -> str:
+        """An instant with its time of day, exact to the minute."""
+        say, local = self, at.astimezone(self.zone)
+        time = say("{day}, {hour}:{minute}", day=self.day(local), hour=f"{local:%H}", minute=f"{local:%M}")
+        return self._in_zone(time, local)
+
+    def _in_zone(self, time: str, local: datetime) -> str:
+        say = self
+        return say("{time} ({zone})", time=time, zone=str(local.tzname()))
+
+    def listed(self, items: Iterable[str]) -> str:
+        return ("、" if self.language == "ja" else ", ").join(items)
+
+    def paragraph(self, sentences: Iterable[str]) -> str:
+        """Sentences one after the other; Japanese puts no space between them."""
+        return ("" if self.language == "ja" else " ").join(sentences)

@@ -1,0 +1,1 @@
+"""Commands. Clock, files, terminal and resolver are touched here; what is decided and said comes from below."""

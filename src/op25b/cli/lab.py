@@ -1,0 +1,158 @@
+"""lab up / run / shell / down: a provider's network on one machine, and its claims tried in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from op25b.cli import output, policyfile
+from op25b.errors import UserError
+from op25b.lab import Lab, attach, default_directory, down, lab_names, up
+from op25b.lab.claims import Claims, read_claims
+from op25b.lab.report import NOT_YET, Row, rows
+from op25b.lab.stage import provider
+from op25b.lab.trial import Trial, Trials
+from op25b.policy.model import Policy
+
+app = typer.Typer(help="A provider's network on one machine: real packets, real mail.", no_args_is_help=True)
+
+EXAMPLES = Path("examples")
+
+Provider = Annotated[str, typer.Argument(metavar="PROVIDER", help="A policy file, or the name of an example.")]
+Providers = Annotated[list[str] | None, typer.Argument(metavar="PROVIDER...", help="Policy files, or examples.")]
+All = Annotated[bool, typer.Option("--all", help="Every provider of the list of claims.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, a row for each claim.")]
+
+
+@app.command("up")
+def lab_up(wanted: Provider) -> None:
+    """Build a provider's network and leave it running."""
+    path = _path(wanted)
+    policy = policyfile.policy(path)
+    lab = _up(policy.provider.name, path, policy, read_claims())
+    output.text(f"lab {lab.name} is up, its mail servers are {lab.mail_program}; its hosts:")
+    output.table(("host", "addresses"), [(host.name, " ".join(map(str, host.addresses))) for host in lab.plan.hosts])
+
+
+@app.command("run")
+def lab_run(wanted: Providers = None, all_: All = False, json: Json = False) -> None:
+    """Try what each claim says with real clients, and ask `explain`; exit 1 if anything differs."""
+    claims = read_claims()
+    named = [*(wanted or []), *(dict.fromkeys(each.provider for each in claims.claims) if all_ else ())]
+    if not named:
+        raise UserError("name a policy file or an example, or --all for every provider of the list of claims")
+    files = [(path, *policyfile.both(path)) for path in map(_path, named)]
+    trials: list[Trial] = []
+    programs = set()
+    for path, text, policy in files:
+        with _lab(path, policy, claims) as lab:
+            programs.add(lab.mail_program)
+            now = datetime.now(ZoneInfo(policy.provider.time_zone))
+            trials += _tried(Trials(lab, text, policy, claims, now))
+    found = rows(claims, [policy.provider.name for _, _, policy in files], trials)
+    if json:
+        output.data([row.as_json() for row in found])
+    else:
+        _print(trials, found)
+    if "postfix" not in programs:
+        output.note("Postfix cannot run here without root: a small stand-in took the place of every mail server")
+    if any(row.ok is False for row in found):
+        raise typer.Exit(1)
+
+
+@app.command("shell")
+def lab_shell(wanted: Provider, host: Annotated[str, typer.Argument(help="A host of the lab.")] = "edge") -> None:
+    """Open a shell in a host of a running lab."""
+    lab = attach(_name(wanted), directory=default_directory())
+    if lab is None:
+        raise UserError(f"no lab of {wanted} is running; start it with: op25b lab up {wanted}")
+    if host not in [each.name for each in lab.plan.hosts]:
+        raise UserError(f"the lab has no host {host}; it has {', '.join(each.name for each in lab.plan.hosts)}")
+    command = lab.command(host, [os.environ.get("SHELL", "/bin/sh")])
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@app.command("down")
+def lab_down(wanted: Annotated[str | None, typer.Argument(metavar="PROVIDER")] = None) -> None:
+    """End a lab, or all of them; nothing is left behind."""
+    directory = default_directory()
+    ended = [name for name in ([_name(wanted)] if wanted else lab_names(directory)) if down(name, directory=directory)]
+    output.text(f"ended: {', '.join(ended)}" if ended else "no lab was running")
+
+
+def _path(wanted: str) -> Path:
+    """A policy file by its path, or an example by its name."""
+    example = EXAMPLES / f"{wanted}.toml"
+    return example if not Path(wanted).exists() and example.exists() else Path(wanted)
+
+
+def _name(wanted: str) -> str:
+    path = _path(wanted)
+    return policyfile.policy(path).provider.name if path.exists() else wanted
+
+
+def _up(name: str, path: Path, policy: Policy, claims: Claims) -> Lab:
+    try:
+        plan = provider(policy, claims.of(policy.provider.name))
+        return up(name, plan, now=datetime.now(UTC), directory=default_directory(), policy=str(path))
+    except ValueError as error:
+        raise UserError(f"{path}: no lab can be made of it: {error}") from None
+
+
+@contextmanager
+def _lab(path: Path, policy: Policy, claims: Claims) -> Iterator[Lab]:
+    """The provider's lab if one is up, else one for the time being."""
+    running = attach(policy.provider.name, directory=default_directory())
+    if running is not None:
+        yield running
+        return
+    name = f"{policy.provider.name}.{os.getpid()}"
+    try:
+        yield _up(name, path, policy, claims)
+    finally:
+        down(name, directory=default_directory())
+
+
+def _tried(trials: Trials) -> list[Trial]:
+    """Make the attempts, with a bar on a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    quiet = not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+        task = progress.add_task(trials.lab.plan.provider, total=len(trials.steps()))
+        try:
+            return trials.run(lambda _: progress.advance(task))
+        except (subprocess.SubprocessError, OverflowError) as error:
+            raise UserError(f"the lab of {trials.lab.plan.provider} broke down: {error}; try it again") from None
+
+
+def _print(trials: list[Trial], found: list[Row]) -> None:
+    """A table of the attempts under each claim, and then the count."""
+    header = ("", "who", "tried", "expected", "happened", "refused after")
+    for row in found:
+        verdict = {True: "ok", False: "DIFFERS", None: NOT_YET}[row.ok]
+        output.text(f"{row.claim.id} {row.claim.provider}, {verdict}: {row.claim.title}")
+        made = [_cells(trial) for trial in trials if trial.claim == row.claim.id]
+        if made:
+            output.table(header, made)
+            output.text("")
+    shown, differing, later = (sum(row.ok is state for row in found) for state in (True, False, None))
+    output.text(
+        f"{shown} claims shown by {len(trials)} attempts, {differing} differ, "
+        f"{later} {NOT_YET} (parts of the service still to come)"
+    )
+
+
+def _cells(trial: Trial) -> tuple[str, ...]:
+    took = "" if trial.milliseconds is None else f"{trial.milliseconds:.2f} ms"
+    return (" " if trial.ok else "!", trial.who, trial.tried, trial.expected, trial.observed, took)

@@ -1,0 +1,78 @@
+"""The command `op25b`: every command is registered here, and every way of ending badly gets its exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import op25b
+from op25b.cli import check, enforce, explain, lab, show
+from op25b.errors import Missing, UserError
+
+app = typer.Typer(
+    name="op25b",
+    help="Outbound Port 25 Blocking as one system, from one reviewed policy file.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # plain text, so that help and usage errors read the same on a terminal and in a log
+    rich_markup_mode=None,
+)
+
+app.command("check")(check.check)
+app.command("pools")(show.pools)
+app.command("servers")(show.servers)
+app.command("explain")(explain.explain)
+app.command("compile")(show.compile_)
+app.command("plan")(enforce.plan)
+app.command("apply")(enforce.apply)
+app.command("confirm")(enforce.confirm)
+app.command("rollback")(enforce.rollback)
+app.command("status")(enforce.status)
+app.command("verify")(enforce.verify)
+app.add_typer(lab.app, name="lab")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"op25b {op25b.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def op25b_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status; nothing that concerns a user leaves as an exception."""
+    try:
+        app(arguments, prog_name="op25b")
+    except (UserError, Missing) as error:
+        return _fail(str(error), error.exit_status)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}", UserError.exit_status)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    print(message, file=sys.stderr)
+    return status
+
+
+def main() -> None:
+    """The console entry."""
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that cannot show Japanese gets escapes, not a traceback
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.exit(run(sys.argv[1:]))
