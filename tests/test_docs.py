@@ -1,0 +1,57 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer.main
+
+from op25b.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "README.ja.md", "docs/tutorial.md")
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["policy.md", "reasons.md", "commands.md"])
+def test_the_reference_is_the_one_that_the_code_gives(name: str) -> None:
+    page = _generator().PAGES[name]()
+    assert (ROOT / "docs" / "reference" / name).read_text() == page, "run `make docs`"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_and_target_that_a_page_names_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    named = set(re.findall(r"\bop25b ([a-z]+)\b", "\n".join(re.findall(r"`[^`]+`|^    .*$|^\$ .*$", text, re.M))))
+    assert named, "no command was found: is the pattern still right?"
+    assert named <= commands
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"`make ([a-z-]+)`", text)) <= targets
+
+
+@pytest.mark.parametrize("page", [*PAGES, *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/*/*.md")))])
+def test_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
+        assert (path.parent / target).exists(), f"{page} links to {target}"
+
+
+def test_both_readmes_give_the_same_figures() -> None:
+    tables = [
+        [re.findall(r"\d[\d.,]*", row) for row in (ROOT / page).read_text().splitlines() if row.startswith("| ")]
+        for page in ("README.md", "README.ja.md")
+    ]
+    assert tables[0] == tables[1]
