@@ -18,13 +18,9 @@ from figures import Row, in_fresh_process, interleaved, main, needs, peak_of_sel
 from netns import Namespace, integers
 from numpy.typing import NDArray
 
-from op25b.enforcement import kernel, nft
+from op25b.enforcement import nft
 from op25b.enforcement.elements import Addresses4, Elements, load
 from op25b.enforcement.netlink import Netlink
-from op25b.policy.intervals import AddressSet
-from op25b.policy.model import Filter
-from op25b.ruleset.nftables import table
-from op25b.ruleset.rules import Action, Rule, Ruleset
 
 Spans = tuple[NDArray[np.uint32], NDArray[np.uint32]]
 
@@ -37,13 +33,6 @@ def spans(kind: str, count: int) -> Spans:
     first = integers(25, 1 << 15, 200 << 15, count) << 9
     size = 1 << np.random.default_rng(26).integers(0, 9, count)
     return first.astype(np.uint32), (first + size - 1).astype(np.uint32)
-
-
-def ruleset(first: NDArray[np.uint32], last: NDArray[np.uint32]) -> Ruleset:
-    """One phase that refuses all of them."""
-    sources = AddressSet(tuple(zip(first.tolist(), last.tolist(), strict=True)))
-    rule = Rule("phase/everyone", Action.REFUSE, sources, None, ())
-    return Ruleset("bench", datetime(2010, 1, 1, tzinfo=UTC), (), (rule,), Filter())
 
 
 def hashed(first: NDArray[np.uint32], last: NDArray[np.uint32]) -> list[tuple[str, Elements]]:
@@ -80,8 +69,18 @@ def from_arrays(kind: str, count: int) -> tuple[float, float]:
 
 
 def from_ruleset(kind: str, count: int) -> tuple[float, float]:
-    """(seconds, peak MiB): in a fresh process."""
-    rules = ruleset(*spans(kind, count))
+    """(seconds, peak MiB): in a fresh process. One phase refuses all of them."""
+    # imported here: the loader alone needs none of it, and its memory is measured too
+    from op25b.enforcement import kernel
+    from op25b.policy.intervals import AddressSet
+    from op25b.policy.model import Filter
+    from op25b.ruleset.nftables import table
+    from op25b.ruleset.rules import Action, Rule, Ruleset
+
+    first, last = spans(kind, count)
+    sources = AddressSet(tuple(zip(first.tolist(), last.tolist(), strict=True)))
+    rule = Rule("phase/everyone", Action.REFUSE, sources, None, ())
+    rules = Ruleset("bench", datetime(2010, 1, 1, tzinfo=UTC), (), (rule,), Filter())
 
     def work() -> None:
         with Netlink() as link:

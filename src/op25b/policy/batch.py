@@ -7,8 +7,11 @@ Python object is made for an address. Instants are `int64` microseconds since 19
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +30,8 @@ Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Column4 = UInt32
 Column6 = tuple[UInt64, UInt64]
+C = TypeVar("C", Column4, Column6)
+Take = Callable[[slice, Int64 | slice], C]
 
 CHUNK = 1 << 16
 """Rows worked on at a time: the temporaries stay in the processor's cache."""
@@ -142,14 +147,8 @@ class BatchJudge:
 
         `sport` None: not known, as for a `Flow`. `proto` None: all TCP.
         """
-        answer = np.zeros(len(src), np.int32)
-        for rows in _chunks(len(src)):
-            at_25, answers = _port_test(rows, dport, sport, proto)
-            answers = answers[self._customer[self._search4[0](src[rows][answers])]]
-            answer[rows][answers] = 1
-            source, destination = self._search4[0](src[rows][at_25]), self._search4[1](dst[rows][at_25])
-            answer[rows][at_25] = self._decide(source, destination, _instants(at, rows, at_25))
-        return answer
+        take = partial(_take4, src), partial(_take4, dst)
+        return self._judge(len(src), take, self._search4, dport, at, sport, proto)
 
     def v6(
         self,
@@ -161,13 +160,26 @@ class BatchJudge:
         proto: Array | None = None,
     ) -> Int32:
         """The same for IPv6 flows."""
-        answer = np.zeros(len(src[0]), np.int32)
-        for rows in _chunks(len(src[0])):
+        take = partial(_take6, src), partial(_take6, dst)
+        return self._judge(len(src[0]), take, self._search6, dport, at, sport, proto)
+
+    def _judge(
+        self,
+        length: int,
+        take: tuple[Take[C], Take[C]],
+        search: tuple[Callable[[C], Int32], Callable[[C], Int32]],
+        dport: Array,
+        at: Int64,
+        sport: Array | None,
+        proto: Array | None,
+    ) -> Int32:
+        """A chunk at a time: the port test, the places of source and destination, and what follows from them."""
+        answer = np.zeros(length, np.int32)
+        for rows in _chunks(length):
             at_25, answers = _port_test(rows, dport, sport, proto)
-            answers = answers[self._customer[self._search6[0](_take(src, rows, answers))]]
+            answers = answers[self._customer[search[0](take[0](rows, answers))]]
             answer[rows][answers] = 1
-            source = self._search6[0](_take(src, rows, at_25))
-            destination = self._search6[1](_take(dst, rows, at_25))
+            source, destination = search[0](take[0](rows, at_25)), search[1](take[1](rows, at_25))
             answer[rows][at_25] = self._decide(source, destination, _instants(at, rows, at_25))
         return answer
 
@@ -221,7 +233,11 @@ def _chunks(length: int) -> list[slice]:
     return [slice(start, min(start + CHUNK, length)) for start in range(0, length, CHUNK)]
 
 
-def _take(column: Column6, rows: slice, where: Int64 | slice) -> Column6:
+def _take4(column: Column4, rows: slice, where: Int64 | slice) -> Column4:
+    return column[rows][where]
+
+
+def _take6(column: Column6, rows: slice, where: Int64 | slice) -> Column6:
     return column[0][rows][where], column[1][rows][where]
 
 
