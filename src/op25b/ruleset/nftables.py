@@ -201,7 +201,9 @@ def _phase(ruleset: Ruleset, rule: Rule, allowed: str | None) -> list[str]:
     ]
     if ruleset.filter.log_group is not None:
         rules.append(
-            f'limit rate {ruleset.filter.log_rate}/second log prefix "op25b {kind} {rule.name}" '
+            # attempts come in bursts; without a burst of its own the limit lets five of them through
+            f"limit rate {ruleset.filter.log_rate}/second burst {ruleset.filter.log_rate} packets "
+            f'log prefix "op25b {kind} {rule.name}" '
             f"group {ruleset.filter.log_group} snaplen 128 queue-threshold 100"
         )
     if rule.action is Action.REFUSE and ruleset.filter.refuse is Refuse.ICMP:
