@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from op25b.cli.main import app
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
+from op25b.ruleset.limits import limits
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- made from the code by `make docs`; edits are overwritten -->\n"
@@ -116,6 +117,21 @@ def reasons_page() -> str:
     return "\n".join(lines)
 
 
+def limits_page() -> str:
+    """Ways round the filter, as the defaults of a policy leave them."""
+    lines = [
+        MADE,
+        "# Ways round the filter",
+        "",
+        "`op25b check POLICY --explain-limits` says the same for your policy.",
+        "",
+    ]
+    lines += ["| way | closed | | what to do |", "|---|---|---|---|"]
+    for limit in limits(model.Filter()):
+        lines.append(f"| {limit.way} | {'yes' if limit.closed else 'no'} | {limit.what} | {limit.mend or ''} |")
+    return "\n".join([*lines, ""])
+
+
 def commands_page() -> str:
     """The help of every command."""
     lines = [MADE, "# Commands", ""]
@@ -131,7 +147,7 @@ def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
         yield from _commands(f"{path} {name}", inner)
 
 
-PAGES = {"policy.md": policy_page, "reasons.md": reasons_page, "commands.md": commands_page}
+PAGES = {"policy.md": policy_page, "reasons.md": reasons_page, "limits.md": limits_page, "commands.md": commands_page}
 
 
 def main() -> int:

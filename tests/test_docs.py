@@ -25,7 +25,7 @@ def _generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["policy.md", "reasons.md", "commands.md"])
+@pytest.mark.parametrize("name", ["policy.md", "reasons.md", "limits.md", "commands.md"])
 def test_the_reference_is_the_one_that_the_code_gives(name: str) -> None:
     page = _generator().PAGES[name]()
     assert (ROOT / "docs" / "reference" / name).read_text() == page, "run `make docs`"
