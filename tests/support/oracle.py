@@ -19,6 +19,7 @@ Answer = tuple[str, str, str]
 
 def answer(policy: Policy, flow: Flow, at: datetime) -> Answer:
     """The answer for one flow at one instant."""
+    stamp = at.astimezone(UTC)
     pool, server = _pool_of(policy, flow.src), _server_of(policy, flow.src)
     if flow.proto != 6 or flow.dport != 25:
         if flow.proto == 6 and flow.sport == 25 and pool is not None:
@@ -46,9 +47,12 @@ def answer(policy: Policy, flow: Flow, at: datetime) -> Answer:
         ("pass", "not-yet"),
         ("pass", "ended"),
     ):
-        for phase in phases:
-            if _state(phase, at) == reason:
-                return decision, reason, f"phase/{phase.name}"
+        found = [phase for phase in phases if _state(phase, at) == reason]
+        if reason == "not-yet":
+            # a sort keeps the order of the file among those that start together
+            found.sort(key=lambda phase: phase.from_.astimezone(UTC) if phase.from_ else stamp)
+        if found:
+            return decision, reason, f"phase/{found[0].name}"
     raise AssertionError("a phase is in none of its states")
 
 
