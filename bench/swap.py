@@ -16,8 +16,9 @@ from functools import partial
 from multiprocessing.synchronize import Event
 
 from figures import Row, Sample, interleaved, main, needs, run_measured, seconds
-from load import ruleset, spans, texts
+from load import spans, texts
 from netns import Flood, Router, packet4
+from rulesets import ruleset
 
 from op25b.enforcement import kernel
 from op25b.enforcement.netlink import Netlink
