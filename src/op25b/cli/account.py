@@ -1,0 +1,273 @@
+"""account: who may send. Passwords come from a terminal or from standard input, never from the command line."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from op25b.cli import account_import, output
+from op25b.errors import UserError
+from op25b.store import Store, schema
+from op25b.store.audit import By, Entry, trail
+from op25b.subscribers.accounts import LIMITS, Account, Accounts, New, prepared_name, prepared_senders
+from op25b.subscribers.passwords import Hasher, Secret
+
+STORE = "sqlite:////var/lib/op25b/op25b.db"
+
+app = typer.Typer(help="Accounts: who may send, as whom, how much.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name; case makes no difference.")]
+Url = Annotated[
+    str, typer.Option("--store", envvar="OP25B_STORE", metavar="URL", help="sqlite:////path or postgresql://...")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the audit trail.")]
+Who = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who asks for it; the user at work if left out.")]
+Senders = Annotated[
+    list[str] | None,
+    typer.Option("--sender", metavar="ADDRESS", help="May send as user@domain, or @domain for all of it. Repeatable."),
+]
+LimitOptions = Annotated[
+    list[str] | None, typer.Option("--limit", metavar="NAME=NUMBER", help=f"Repeatable: {', '.join(LIMITS)}.")
+]
+
+
+@app.command()
+def add(
+    name: Name, sender: Senders = None, limit: LimitOptions = None, why: Why = "", by: Who = None, store: Url = STORE
+) -> None:
+    """Add an account; its password is asked for, or is the first line of standard input."""
+    prepared = prepared_name(name)
+    allowed, limits = prepared_senders(prepared, sender or ()), _limits(limit)
+    with _accounts(store, create=True) as accounts:
+        if accounts.find(prepared) is not None:
+            raise UserError(f"the account {prepared} exists already; `op25b account reset` gives it a new password")
+        accounts.add([New(prepared, _new_secret(), allowed, limits)], _by(by, why))
+    output.text(f"{prepared} may send as {', '.join(sorted(allowed))}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A Dovecot passwd-file.")],
+    domain: Annotated[
+        str | None, typer.Option("--domain", metavar="DOMAIN", help="Names without @ send as NAME@DOMAIN.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Import the good lines in spite of bad ones.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave accounts that exist alone.")] = False,
+    json: Json = False,
+    why: Why = "",
+    by: Who = None,
+    store: Url = STORE,
+) -> None:
+    """Take over accounts with their hashes: all of them, or none if a line is bad."""
+    source = account_import.Source(str(file), file.read_bytes(), domain)
+    with _accounts(store, create=True) as accounts:
+        done = account_import.run(accounts, source, skip_bad, skip_existing, _by(by, why or f"import of {file}"))
+    if json:
+        output.data(done.shown())
+    else:
+        output.text(f"{done.added} accounts added, {done.existing} left alone, {len(done.faults)} bad lines skipped")
+
+
+@app.command()
+def change(
+    name: Name, sender: Senders = None, limit: LimitOptions = None, why: Why = "", by: Who = None, store: Url = STORE
+) -> None:
+    """Replace as whom an account may send, or its limits (`--limit none` takes them all away)."""
+    prepared = prepared_name(name)
+    if sender is None and limit is None:
+        raise UserError("nothing to change; say --sender, --limit or both")
+    with _accounts(store) as accounts:
+        allowed = None if sender is None else prepared_senders(prepared, sender)
+        limits = None if limit is None else {} if limit == ["none"] else _limits(limit)
+        done = accounts.change(prepared, _by(by, why), allowed, limits)
+    output.text(f"{prepared} is changed" if done else f"{prepared} is so already")
+
+
+@app.command()
+def reset(name: Name, why: Why = "", by: Who = None, store: Url = STORE) -> None:
+    """Give an account a new password, asked for or read from standard input."""
+    prepared = prepared_name(name)
+    with _accounts(store) as accounts:
+        _found(accounts, prepared)
+        accounts.set_secret(prepared, _new_secret(), _by(by, why))
+    output.text(f"{prepared} has a new password")
+
+
+@app.command()
+def suspend(
+    name: Name,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; the audit trail keeps it.")],
+    by: Who = None,
+    store: Url = STORE,
+) -> None:
+    """Stop an account from logging in, from the next log-in on."""
+    prepared = prepared_name(name)
+    with _accounts(store) as accounts:
+        done = accounts.suspend(prepared, _by(by, why))
+    output.text(f"{prepared} is suspended" if done else f"{prepared} is suspended already")
+
+
+@app.command()
+def resume(name: Name, why: Why = "", by: Who = None, store: Url = STORE) -> None:
+    """Let a suspended account log in again."""
+    prepared = prepared_name(name)
+    with _accounts(store) as accounts:
+        done = accounts.resume(prepared, _by(by, why))
+    output.text(f"{prepared} may log in again" if done else f"{prepared} was not suspended")
+
+
+@app.command("list")
+def list_(json: Json = False, store: Url = STORE) -> None:
+    """Show every account."""
+    with _accounts(store) as accounts:
+        found = accounts.all()
+    if json:
+        output.data([_shown(account) for account in found])
+        return
+    rows = [
+        (each.name, ", ".join(sorted(each.senders)), each.scheme, "" if each.suspended is None else "suspended")
+        for each in found
+    ]
+    output.table(("account", "sends as", "password", "state"), rows)
+
+
+@app.command()
+def show(name: Name, json: Json = False, store: Url = STORE) -> None:
+    """Show one account."""
+    prepared = prepared_name(name)
+    with _accounts(store) as accounts:
+        shown = _shown(_found(accounts, prepared))
+    if json:
+        output.data(shown)
+    else:
+        output.table(("what", "value"), [(key.replace("_", " "), _cell(value)) for key, value in shown.items()])
+
+
+@app.command()
+def audit(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One account; all if left out.")] = None,
+    last: Annotated[int, typer.Option("--last", min=1, metavar="N", help="So many lines.")] = 100,
+    json: Json = False,
+    store: Url = STORE,
+) -> None:
+    """Show who changed what, when and why; oldest first."""
+    subject = None if name is None else prepared_name(name)
+    with _opened(store) as opened, opened.read() as connection:
+        entries = trail(connection, subject, last)
+    if json:
+        output.data([{**vars(entry), "at": entry.at.isoformat()} for entry in entries])
+    else:
+        rows = [
+            (each.at.isoformat(timespec="seconds"), each.who, each.what, each.subject, _what(each)) for each in entries
+        ]
+        output.table(("at", "who", "what", "account", "why"), rows)
+
+
+@app.command()
+def upgrade(store: Url = STORE) -> None:
+    """Make the tables of a new store, or bring those of an earlier op25b up to date."""
+    output.text("the store is up to date" if schema.upgrade(store) else "the store was up to date already")
+
+
+@contextmanager
+def _opened(url: str, create: bool = False) -> Iterator[Store]:
+    store = Store(url)
+    try:
+        if create and ((store.file is not None and not store.file.exists()) or schema.is_empty(store)):
+            # an empty store has nothing that other hosts rely on; an earlier one is upgraded on request only
+            schema.upgrade(url)
+        schema.require_current(store)
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _accounts(url: str, create: bool = False) -> Iterator[Accounts]:
+    with _opened(url, create) as store:
+        yield Accounts(store)
+
+
+def _found(accounts: Accounts, name: str) -> Account:
+    if (account := accounts.find(name)) is None:
+        raise UserError(f"there is no account {name}; `op25b account list` shows all")
+    return account
+
+
+def _by(who: str | None, why: str) -> By:
+    return By(who or _user(), datetime.now(UTC), why)
+
+
+def _user() -> str:
+    """Who is at work: behind sudo the one who called it."""
+    if name := os.environ.get("SUDO_USER"):
+        return name
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def _new_secret() -> Secret:
+    password = _asked_for() if sys.stdin.isatty() else sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    try:
+        return Hasher(os.urandom).make(password)
+    except ValueError as fault:
+        raise UserError(f"the password {fault}; choose another") from None
+
+
+def _asked_for() -> str:
+    password = getpass.getpass("New password: ")
+    if getpass.getpass("Once more: ") != password:
+        raise UserError("the two are not the same; nothing was changed")
+    return password
+
+
+def _limits(given: list[str] | None) -> dict[str, int]:
+    limits = {}
+    for text in given or ():
+        name, _, number = text.partition("=")
+        if name not in LIMITS or not number.isascii() or not number.isdecimal():
+            raise UserError(f"the limit {text!r} is not NAME=NUMBER; names are {', '.join(LIMITS)}")
+        limits[name] = int(number)
+    return limits
+
+
+def _shown(account: Account) -> dict[str, Any]:
+    return {
+        **account.shown(),
+        "created_at": account.created_at.isoformat(),
+        "changed_at": account.changed_at.isoformat(),
+    }
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case list():
+            return ", ".join(value)
+        case dict():
+            return ", ".join(f"{key}={number}" for key, number in value.items())
+    return str(value)
+
+
+def _what(entry: Entry) -> str:
+    """The reason, and what is different."""
+    before, after = entry.before or {}, entry.after or {}
+    changes = [
+        f"{key} {_cell(before[key]) or '-'} -> {_cell(after.get(key)) or '-'}"
+        for key in before
+        if before[key] != after.get(key)
+    ]
+    return "; ".join([*filter(None, [entry.why]), *changes])

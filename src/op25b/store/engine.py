@@ -1,0 +1,112 @@
+"""Opening a store: one URL, two databases, the same promises from both."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from op25b.errors import UserError
+
+BUSY_SECONDS = 10
+"""How long a writer waits for another one before it gives up."""
+
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_WRITES = "op25b_writes"
+
+
+class Store:
+    """A database with op25b's tables; safe to share between threads.
+
+    `url` is `sqlite:////absolute/path` or `postgresql://user@host/name`. Nothing is opened before it is needed.
+    Raises UserError for a URL that is neither.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = _parsed(url)
+        self.name = parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True)
+        """The URL without its password, fit for a message."""
+        self.file = Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+        """Where SQLite keeps it; None for a server."""
+        self.engine = _engine(parsed)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that reads. On SQLite it waits for nobody."""
+        with self._said_plainly(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes: all of it is on disk when the block ends, or none of it if it raises."""
+        writing = self.engine.execution_options(**{_WRITES: True})
+        with self._said_plainly(), writing.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _said_plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise UserError(f"the store {self.name} cannot be used: {_reason(error)}") from error
+        except DBAPIError as error:
+            if isinstance(error.orig, sqlite3.DatabaseError) and "not a database" in str(error.orig):
+                raise UserError(f"the store {self.name} is not a SQLite database; name another file") from error
+            raise
+
+
+def _parsed(url: str) -> URL:
+    how = "write sqlite:////absolute/path/op25b.db or postgresql://user@host/name"
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise UserError(f"the store's URL cannot be read; {how}") from None
+    kind = parsed.drivername.partition("+")[0]
+    if kind not in _DRIVERS:
+        raise UserError(f"a store of the kind {kind!r} is not known; {how}")
+    if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise UserError(f"the store's URL names no file; {how}")
+    return parsed.set(drivername=_DRIVERS[kind])
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        # a connection that died while idle is replaced before use, not reported as a failed log-in
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS})
+    # mode=rw: a mistyped path is an error, not a new and empty store; `schema.upgrade` makes the file
+    uri = url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", "uri": "true"})
+    engine = create_engine(uri, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _: Any) -> None:
+    # Python's module would begin transactions late and end them before DDL; `_begin` does it instead
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # a reader that turns writer fails at once if another wrote meanwhile; IMMEDIATE waits its turn
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.execute(text("BEGIN IMMEDIATE" if writes else "BEGIN"))
+
+
+def _reason(error: OperationalError) -> str:
+    reason = " ".join(str(error.orig).split())
+    if "unable to open database file" in reason:
+        return "there is no such file, or it may not be opened by this user; `op25b account upgrade` makes a new store"
+    return reason

@@ -1,0 +1,108 @@
+"""Log-ins for an event loop: the store is read and passwords are hashed in threads, a bounded number at a time.
+
+Reading and hashing have threads of their own, so that those whose password is in the cache never queue behind those
+whose password must be hashed: guessers, above all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from op25b.errors import Missing, UserError
+from op25b.subscribers.lockout import Address
+from op25b.subscribers.login import Logins, Question, Result
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Unavailable(Exception):
+    """No answer now: too many log-ins wait, or the store cannot be read. To the client: 454 4.7.0, try again later."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`failure_seconds`: a failed log-in is answered so long after it was asked, or at a multiple of that.
+
+    Whatever a check cost (an imported bcrypt hash 40 ms, none for who is locked out), the answer's time does not tell.
+    As Dovecot's `auth_failure_delay`, it also slows guessing.
+    """
+
+    hashing_threads: int = 2
+    reading_threads: int = 4
+    waiting: int = 500
+    failure_seconds: float = 1.0
+
+
+class AsyncLogins:
+    """`Logins` for one event loop. `clock` as there; `sleep` as `asyncio.sleep`."""
+
+    def __init__(
+        self, logins: Logins, settings: Settings, clock: Callable[[], float], sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._logins, self._settings, self._clock, self._sleep = logins, settings, clock, sleep
+        self._reading = ThreadPoolExecutor(settings.reading_threads, thread_name_prefix="op25b-accounts")
+        self._hashing = ThreadPoolExecutor(settings.hashing_threads, thread_name_prefix="op25b-passwords")
+        self._waiting = 0
+        self._renewals: dict[str, asyncio.Task[None]] = {}
+
+    async def check(self, name: str, password: str, address: Address) -> Result:
+        """A log-in by name and password. Raises Unavailable."""
+        started = self._clock()
+        question = await self._run(self._reading, self._logins.look_up, name, address)
+        result = self._logins.decide(question, password)
+        if result is None:
+            if self._waiting >= self._settings.waiting:
+                raise Unavailable("too many passwords wait to be checked")
+            self._waiting += 1
+            try:
+                result = await self._run(self._hashing, self._logins.prove, question, password)
+            finally:
+                self._waiting -= 1
+        return await self._answer(question, password, result, started)
+
+    async def begin_scram(self, name: str, address: Address) -> Question:
+        """What is known of a name, for a SCRAM exchange over its `keys`. Raises Unavailable."""
+        return await self._run(self._reading, self._logins.look_up, name, address)
+
+    async def end_scram(self, question: Question, proved: bool, unique: bytes) -> Result:
+        """The end of that exchange; see `Logins.end_scram`."""
+        started = self._clock()
+        return await self._answer(question, None, self._logins.end_scram(question, proved, unique), started)
+
+    async def fail(self) -> None:
+        """Wait as long as a failed log-in does, for an exchange that failed before anything was checked."""
+        await self._sleep(self._settings.failure_seconds)
+
+    async def close(self) -> None:
+        """Let what was begun end."""
+        await asyncio.gather(*self._renewals.values())
+        self._reading.shutdown()
+        self._hashing.shutdown()
+        self._logins.close()
+
+    async def _answer(self, question: Question, password: str | None, result: Result, started: float) -> Result:
+        if result.account is None:
+            step = self._settings.failure_seconds
+            taken = self._clock() - started
+            await self._sleep(step * (math.floor(taken / step) + 1) - taken)
+        elif question.name not in self._renewals and self._logins.needs_renewal(question, password, result):
+            work = self._run(self._hashing, self._logins.renew, question, password, result)
+            task = self._renewals[question.name] = asyncio.ensure_future(work)
+            task.add_done_callback(lambda _: self._renewals.pop(question.name))
+        return result
+
+    async def _run(self, pool: ThreadPoolExecutor, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, partial(work, *arguments, **named))
+        except (UserError, Missing, SQLAlchemyError) as error:
+            raise Unavailable(str(error)) from error
