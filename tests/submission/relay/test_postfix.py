@@ -1,0 +1,164 @@
+"""A real Postfix as the next hop, on the loopback, with a configuration of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from op25b.lab.mailserver import known_parameters
+from op25b.submission.relay.settings import NextHop
+from op25b.submission.spool.envelope import Recipient
+from tests.submission.relay.test_connect import STRANGER
+from tests.submission.relay.world import DELIVERED, FAILED, world
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(shutil.which("postfix") is None, reason="needs Postfix: apt install postfix"),
+]
+NOBODY = 65534
+SERVICES = """\
+127.0.0.1:{port} inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+virtual unix - n n - - virtual
+error unix - - n - - error
+retry unix - - n - - error
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+@pytest.fixture(scope="module")
+def postfix() -> Iterator[tuple[int, Path]]:
+    """Its port, and the Maildir of everybody at example.com but `nobody`."""
+    directory = Path(mkdtemp(prefix="postfix-", dir="/var/tmp"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    configure(directory, port)
+    command = ["postfix", "-c", str(directory / "etc")]
+    subprocess.run([*command, "start"], check=True, capture_output=True)
+    try:
+        yield port, directory / "inbox" / "new"
+    finally:
+        subprocess.run([*command, "stop"], check=False, capture_output=True)
+        shutil.rmtree(directory)
+
+
+def configure(directory: Path, port: int) -> None:
+    etc = directory / "etc"
+    etc.mkdir()
+    for name in ("queue", "data"):
+        (directory / name).mkdir()
+    shutil.chown(directory / "data", "postfix")
+    os.chown(directory, NOBODY, NOBODY)
+    directory.chmod(0o755)
+    pair = STRANGER.issue_cert("mx.example.com")
+    pair.private_key_and_cert_chain_pem.write_to_path(etc / "pair.pem")
+    settings = {
+        "compatibility_level": "3.6",
+        "myhostname": "mx.example.com",
+        "mydestination": "",
+        "inet_interfaces": "127.0.0.1",
+        "inet_protocols": "ipv4",
+        "queue_directory": directory / "queue",
+        "data_directory": directory / "data",
+        "maillog_file_prefixes": directory,
+        "maillog_file": directory / "log",
+        "alias_maps": "",
+        "alias_database": "",
+        "disable_dns_lookups": "yes",
+        "smtpd_peername_lookup": "no",
+        "mynetworks": "",
+        "smtpd_relay_restrictions": "reject_unauth_destination",
+        "virtual_mailbox_domains": "example.com",
+        "virtual_mailbox_base": directory,
+        "virtual_mailbox_maps": "inline:{bob@example.com=inbox/, carol@example.com=inbox/}",
+        "virtual_uid_maps": f"static:{NOBODY}",
+        "virtual_gid_maps": f"static:{NOBODY}",
+        "smtpd_tls_security_level": "may",
+        "smtpd_tls_chain_files": etc / "pair.pem",
+        "smtpd_tls_received_header": "yes",
+        "message_size_limit": "100000",
+        "smtpd_forbid_bare_newline": "normalize",
+        "smtpd_forbid_unauth_pipelining": "yes",
+    }
+    known = known_parameters()
+    (etc / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items() if key in known))
+    (etc / "master.cf").write_text(SERVICES.format(port=port))
+    for name in ("main.cf", "master.cf"):
+        os.utime(etc / name, (0, 0))
+
+
+def delivered(inbox: Path, count: int) -> list[bytes]:
+    """What came in, as soon as it is `count` messages."""
+    end = time.monotonic() + 20
+    while not inbox.exists() or len(list(inbox.iterdir())) < count:
+        assert time.monotonic() < end, "Postfix did not deliver"
+        time.sleep(0.05)
+    found = [path.read_bytes() for path in inbox.iterdir()]
+    for path in inbox.iterdir():
+        path.unlink()
+    return found
+
+
+def test_postfix_takes_it_over_tls(tmp_path: Path, postfix: tuple[int, Path]) -> None:
+    port, inbox = postfix
+
+    async def play() -> None:
+        async with world(tmp_path, smart_host=NextHop("127.0.0.1", port)) as here:
+            dots = "From: alice@example.net\r\nSubject: \u00fc\r\n\r\n.\r\n..\r\n.x\r\n".encode()
+            queue_id = await here.submit("bob@example.com", "carol@example.com", content=dots)
+            for number in range(20):
+                await here.submit("bob@example.com", content=b"Subject: n%d\r\n\r\nx\r\n" % number)
+            await here.run()
+            assert here.states(queue_id) == {"bob@example.com": DELIVERED, "carol@example.com": DELIVERED}
+            got = await asyncio.to_thread(delivered, inbox, 22)
+            whole = [each for each in got if "Subject: \u00fc\n".encode() in each and each.endswith(b"\n\n.\n..\n.x\n")]
+            assert len(whole) == 2
+            assert all(b"(using TLSv1.3 with cipher" in each for each in got)
+            assert all(b"Return-Path: <alice@example.net>" in each for each in got)
+
+    asyncio.run(play())
+
+
+def test_postfix_refuses(tmp_path: Path, postfix: tuple[int, Path]) -> None:
+    port, inbox = postfix
+
+    async def play() -> None:
+        async with world(tmp_path, smart_host=NextHop("127.0.0.1", port)) as here:
+            to = (Recipient("bob@example.com", ("SUCCESS",)), "nobody@example.com", "eve@example.org")
+            queue_id = await here.submit(*to, sender="carol@example.com")
+            large = await here.submit("bob@example.com", sender="", content=b"x" * 120_000 + b"\r\n")
+            await here.run(most=timedelta(minutes=5))
+            assert here.states(queue_id) == {
+                "bob@example.com": DELIVERED, "nobody@example.com": FAILED, "eve@example.org": FAILED,
+            }  # fmt: skip
+            assert here.last("nobody@example.com")["status"] == "5.1.1"
+            assert here.last("eve@example.org")["status"] == "5.7.1"
+            assert here.states(large) == {"bob@example.com": FAILED}
+            # the message, our bounce of two recipients, and Postfix's own notice of success: it took that over
+            got = await asyncio.to_thread(delivered, inbox, 3)
+            [bounce] = [each for each in got if b"Reporting-MTA: dns; mail.example.net" in each]
+            assert b"nobody@example.com" in bounce
+            assert b"eve@example.org" in bounce
+            [success] = [each for each in got if b"Reporting-MTA: dns; mx.example.com" in each]
+            assert b"Action: delivered" in success
+
+    asyncio.run(play())
