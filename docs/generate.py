@@ -20,6 +20,7 @@ from op25b.cli.main import app
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
 from op25b.ruleset.limits import limits
+from op25b.submission.protocol.transitions import TRANSITIONS, State, Step
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- made from the code by `make docs`; edits are overwritten -->\n"
@@ -132,6 +133,17 @@ def limits_page() -> str:
     return "\n".join([*lines, ""])
 
 
+def states_page() -> str:
+    """The states of a submission session: one arrow for each pair, with all the steps between them."""
+    arrows: dict[tuple[State, State], list[Step]] = {}
+    for state, row in TRANSITIONS.items():
+        for step, target in row.items():
+            arrows.setdefault((state, target), []).append(step)
+    drawn = [f"    {source} --> {target}: {', '.join(steps)}" for (source, target), steps in arrows.items()]
+    head = [MADE, "# The states of a submission session", "", "```mermaid", "stateDiagram-v2"]
+    return "\n".join([*head, f"    [*] --> {State.START}", *drawn, f"    {State.CLOSED} --> [*]", "```", ""])
+
+
 def commands_page() -> str:
     """The help of every command."""
     lines = [MADE, "# Commands", ""]
@@ -143,11 +155,19 @@ def commands_page() -> str:
 
 def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
     yield path, command
-    for name, inner in sorted(getattr(command, "commands", {}).items()):
-        yield from _commands(f"{path} {name}", inner)
+    if hasattr(command, "list_commands"):
+        context = click.Context(command, info_name=path)
+        for name in sorted(command.list_commands(context)):
+            yield from _commands(f"{path} {name}", command.get_command(context, name))
 
 
-PAGES = {"policy.md": policy_page, "reasons.md": reasons_page, "limits.md": limits_page, "commands.md": commands_page}
+PAGES = {
+    "policy.md": policy_page,
+    "reasons.md": reasons_page,
+    "limits.md": limits_page,
+    "submission.md": states_page,
+    "commands.md": commands_page,
+}
 
 
 def main() -> int:

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+import typer.core
+import typer.main
 
 import op25b
 from op25b.cli import check, enforce, explain, lab, show
 from op25b.errors import Missing, UserError
 
+LATER = {"account": "op25b.cli.account", "queue": "op25b.cli.queue", "serve": "op25b.cli.serve"}
+
+
+class Commands(typer.core.TyperGroup):
+    """Commands; those that bring a database or a server with them are imported when they are asked for."""
+
+    # typer keeps the types of click to itself
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *LATER]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in LATER:
+            return super().get_command(ctx, cmd_name)
+        found = typer.main.get_command(import_module(LATER[cmd_name]).app)
+        found.name = cmd_name
+        return found
+
+
 app = typer.Typer(
     name="op25b",
+    cls=Commands,
     help="Outbound Port 25 Blocking as one system, from one reviewed policy file.",
     add_completion=False,
     no_args_is_help=True,

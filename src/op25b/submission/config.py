@@ -1,0 +1,245 @@
+"""The service's configuration file: what `op25b serve` runs, with which certificates, accounts, spool and limits.
+
+The fields are the keys of the file (examples/service.toml). Whom the service relays for, and how, is the policy's to
+say; this file says on which host and within which bounds.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from op25b.errors import UserError
+from op25b.policy import load as policy_load
+from op25b.policy import syntax
+from op25b.policy.faults import Fault
+from op25b.policy.fields import single_address
+from op25b.policy.model import Host, Policy, Port, Slug, Table
+from op25b.policy.positions import Positions
+
+File = Annotated[Path, Field(strict=False)]
+Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
+Count = Annotated[int, Field(ge=0)]
+"""0: no limit."""
+
+
+class Listen(Table):
+    """One address and port. `tls`: `starttls` (587, 25) or `implicit` (465). `role`: `relay` is for port 25."""
+
+    address: Address
+    port: Port
+    tls: Literal["starttls", "implicit"] = "starttls"
+    role: Literal["submission", "relay"] = "submission"
+
+
+class KeyPairFiles(Table):
+    """PEM files. The first pair in the list serves clients that name no host, or one that no certificate covers."""
+
+    certificate: File
+    key: File
+
+
+class AddressCaps(Table):
+    """For each client address (IPv6: /64); the numbers an hour are for clients without an account, on port 25."""
+
+    connections: Count = 100
+    messages_per_hour: Count = 1000
+    recipients_per_hour: Count = 5000
+    rejected_per_hour: Count = 200
+
+
+class AccountCaps(Table):
+    """For each account, unless the account has limits of its own."""
+
+    connections: Count = 20
+    messages_per_hour: Count = 500
+    messages_per_day: Count = 3000
+    recipients_per_hour: Count = 2000
+    recipients_per_day: Count = 10000
+    rejected_per_hour: Count = 100
+
+
+class Stolen(Table):
+    """What looks like a stolen password; what an account sends then is taken and held for the operator."""
+
+    recipients: Count = 1000
+    """Within 10 minutes."""
+    networks: Count = 10
+    """Networks (IPv4 addresses, IPv6 /56) that the account sent from within an hour."""
+
+
+class Caps(Table):
+    """Bounds, each with a reply of its own; see docs/reference."""
+
+    connections: Annotated[int, Field(ge=1)] = 20000
+    """Of all clients together. Over four fifths of it, those that are not logged in may be idle for 10 seconds only."""
+    address: AddressCaps = AddressCaps()
+    account: AccountCaps = AccountCaps()
+    stolen: Stolen = Stolen()
+    idle_seconds: Annotated[int, Field(ge=1)] = 300
+    """Between commands (RFC 5321 4.5.3.2.7 asks for 5 minutes). Bytes that make up no command do not count."""
+    slowest: Annotated[int, Field(ge=0)] = 100
+    """Octets a second that a message must come at, over each `slow_seconds`."""
+    slow_seconds: Annotated[int, Field(ge=1)] = 60
+    size: Annotated[int, Field(ge=65536)] = 50 * 1024 * 1024
+    recipients: Annotated[int, Field(ge=100)] = 1000
+    """Of one message (RFC 5321 4.5.3.1.8: 100 at least)."""
+    header: Annotated[int, Field(ge=4096)] = 256 * 1024
+    """Octets of a message's header."""
+    memory: Annotated[int, Field(ge=1 << 20)] = 64 << 20
+    """Octets of messages that one worker holds; beyond it, it stops reading until the spool has caught up."""
+    tarpit_after: Count = 3
+    """Refused recipients of one session from which on each further one is answered late; up to 20 seconds."""
+
+
+class Submission(Table):
+    """The way out."""
+
+    hostname: Host
+    server: Slug
+    """Which of the policy's own servers this is."""
+    spool: File
+    listen: tuple[Listen, ...] = Field(strict=False, min_length=1)
+    certificates: tuple[KeyPairFiles, ...] = Field(strict=False, min_length=1)
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    """Processes that serve clients; 0: one for each processor."""
+    local_domains: tuple[Host, ...] = Field(default=(), strict=False)
+    """Domains that strangers may write to on port 25, beside those of the policy's brands."""
+    auth_without_tls: bool = False
+    hide_customers: bool = True
+    """Whether the Received field keeps back the customer's address and host name; the logs and the spool have both."""
+    drain_seconds: Annotated[int, Field(ge=0)] = 30
+    """How long a stop waits for messages that are on their way in."""
+    limits: Caps = Caps()
+
+
+class Hop(Table):
+    """A host that mail is handed to; with a user name, only over TLS and logged in."""
+
+    host: Host
+    port: Port = 25
+    tls: Literal["opportunistic", "encrypted", "verified"] = "opportunistic"
+    implicit_tls: bool = False
+    """TLS from the first byte, as on port 465."""
+    username: str | None = None
+    password_file: File | None = None
+
+
+H = TypeVar("H", bound=Hop)
+
+
+class Route(Hop):
+    """The host for one domain, such as that of the provider's own mailboxes."""
+
+    domain: Host
+
+
+class DkimKey(Table):
+    """A key that signs mail whose From is in this domain: Ed25519 or RSA, a PEM file."""
+
+    domain: Host
+    selector: Host
+    key: File
+
+
+class Relay(Table):
+    """How mail leaves: by its domain's route, else to the smart host, else by MX."""
+
+    smart_host: Hop | None = None
+    routes: tuple[Route, ...] = Field(default=(), strict=False)
+    dkim: tuple[DkimKey, ...] = Field(default=(), strict=False)
+
+
+class Health(Table):
+    """Where `/healthz` and `/metrics` are."""
+
+    address: Address = IPv4Address("127.0.0.1")
+    port: Port = 9525
+
+
+class Config(Table):
+    """The whole file. Relative paths are relative to it."""
+
+    policy: File
+    store: str
+    """`sqlite:////absolute/path` or `postgresql://user@host/name`."""
+    submission: Submission
+    relay: Relay = Relay()
+    health: Health = Health()
+
+
+def load(path: Path) -> Config:
+    """Read a configuration. Raises UserError with every fault, `path:line:column: what is wrong; what to write`."""
+    try:
+        text = syntax.decode(path.read_bytes())
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}); give the path of a service's configuration"
+        ) from error
+    if isinstance(text, Fault):
+        raise UserError(text.format(str(path)))
+    reading = syntax.read(text)
+    faults = list(reading.faults)
+    try:
+        config = Config.model_validate(reading.document)
+    except ValidationError as error:
+        where = Positions(reading.text)
+        faults += [_fault(each["loc"], each["type"], each["msg"], where) for each in error.errors(include_url=False)]
+    if faults:
+        raise UserError("\n".join(fault.format(str(path)) for fault in sorted(set(faults))))
+    return _absolute(config, path.resolve().parent)
+
+
+def policy_of(config: Config) -> Policy:
+    """The policy that a configuration names. Raises UserError with every fault of it."""
+    try:
+        text = syntax.decode(config.policy.read_bytes())
+    except OSError as error:
+        raise UserError(
+            f"{config.policy}: cannot be read ({error.strerror}); `policy` names the policy file"
+        ) from error
+    if isinstance(text, Fault):
+        raise UserError(text.format(str(config.policy)))
+    loaded = policy_load.load(text)
+    if loaded.policy is None:
+        raise UserError("\n".join(fault.format(str(config.policy)) for fault in loaded.errors))
+    return loaded.policy
+
+
+def _fault(path: tuple[str | int, ...], kind: str, message: str, where: Positions) -> Fault:
+    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
+    if kind == "missing":
+        return Fault(*where.value(path[:-1]), f"{key} is missing", "see examples/service.toml")
+    if kind == "extra_forbidden":
+        return Fault(*where.key(path), f"there is no setting {key}", "see examples/service.toml")
+    what, _, mend = message.removeprefix("Value error, ").partition("; ")
+    return Fault(*where.value(path), f"{key}: {what}", mend or "see examples/service.toml")
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    submission = config.submission
+    pairs = tuple(
+        KeyPairFiles(certificate=folder / pair.certificate, key=folder / pair.key) for pair in submission.certificates
+    )
+    changes = {"spool": folder / submission.spool, "certificates": pairs}
+    return config.model_copy(
+        update={
+            "policy": folder / config.policy,
+            "submission": submission.model_copy(update=changes),
+            "relay": _absolute_relay(config.relay, folder),
+        }
+    )
+
+
+def _absolute_relay(relay: Relay, folder: Path) -> Relay:
+    keys = tuple(each.model_copy(update={"key": folder / each.key}) for each in relay.dkim)
+    routes = tuple(_absolute_hop(each, folder) for each in relay.routes)
+    smart_host = _absolute_hop(relay.smart_host, folder) if relay.smart_host else None
+    return relay.model_copy(update={"dkim": keys, "routes": routes, "smart_host": smart_host})
+
+
+def _absolute_hop(hop: H, folder: Path) -> H:
+    return hop.model_copy(update={"password_file": folder / hop.password_file}) if hop.password_file else hop

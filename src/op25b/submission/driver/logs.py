@@ -1,0 +1,42 @@
+"""Structured logs: one JSON object a line on standard error, for the journal. Nothing that is logged holds a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+_SHARED: list[Processor] = [
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=False),
+]
+
+
+def start(name: str) -> FilteringBoundLogger:
+    """The log of this process, `name` in each line. What libraries log goes there as well."""
+    structlog.configure(
+        processors=[
+            *_SHARED,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(_render),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    renderer = structlog.processors.JSONRenderer(_render)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=_SHARED))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    log: FilteringBoundLogger = structlog.get_logger().bind(process=name)
+    return log
+
+
+def _render(event: dict[str, Any], **_: Any) -> str:
+    # json.dumps would make an encoder for each line
+    return _encode(event)

@@ -1,0 +1,177 @@
+"""One worker: its event loop, its listeners, its clock."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import uvloop
+
+from op25b.errors import UserError
+from op25b.policy.model import Policy
+from op25b.store import Store
+from op25b.submission.config import Config, Listen
+from op25b.submission.driver import logs
+from op25b.submission.driver.connection import Connection
+from op25b.submission.driver.ledger import Ledger
+from op25b.submission.driver.metrics import Board, Metric
+from op25b.submission.driver.rights import RecentPop
+from op25b.submission.driver.service import Service, Terms
+from op25b.submission.spool import Spool
+from op25b.subscribers.async_login import AsyncLogins, Settings
+from op25b.subscribers.lockout import Limits as LockoutLimits
+from op25b.subscribers.lockout import Lockout
+from op25b.subscribers.login import Logins
+from op25b.subscribers.login_cache import KEY_OCTETS, LoginCache
+from op25b.subscribers.passwords import Hasher
+
+ROTATE_SECONDS = 300
+
+Reread = Callable[[], tuple[Config, Policy]]
+"""The configuration as it is in the files now. Raises UserError."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the supervisor makes for all workers before it forks."""
+
+    ledger: Ledger
+    board: Board
+    reread: Reread
+    recent_pop: RecentPop
+
+
+def work(
+    number: int,
+    listeners: Sequence[tuple[Listen, socket.socket]],
+    config: Config,
+    policy: Policy,
+    shared: Shared,
+    parent: int,
+) -> None:
+    """Runs one worker until it is told to stop by SIGTERM, or the supervisor has gone (`parent` ends)."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_Worker(number, listeners, config, policy, shared, parent).run())
+
+
+class _Worker:
+    def __init__(
+        self,
+        number: int,
+        listeners: Sequence[tuple[Listen, socket.socket]],
+        config: Config,
+        policy: Policy,
+        shared: Shared,
+        parent: int,
+    ) -> None:
+        self._number, self._listeners, self._config, self._shared, self._parent = (
+            number, listeners, config, shared, parent,
+        )  # fmt: skip
+        self._zone = ZoneInfo(policy.provider.time_zone)
+        self._terms = Terms.of(config, policy, shared.recent_pop, self._wall)
+        self._meters = shared.board.of(number)
+        self._log = logs.start(f"submission-{number}")
+        self._stop = asyncio.Event()
+        self._reloading: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        store = Store(self._config.store)
+        logins = Logins(
+            store,
+            Hasher(os.urandom),
+            Lockout(LockoutLimits()),
+            LoginCache(os.urandom(KEY_OCTETS)),
+            time.monotonic,
+            self._wall,
+        )
+        waiting = AsyncLogins(logins, Settings(), time.monotonic)
+        spool = Spool.open(self._config.submission.spool, f"submission-{self._number}", clock=self._wall)
+        shared = self._shared
+        view = shared.ledger.view(self._number)
+        self._service = service = Service(
+            self._terms, view, shared.board, self._meters, spool, waiting, self._log, time.monotonic, self._wall
+        )
+        self._listen_to_signals()
+        servers = [await self._serve(service, listen, made) for listen, made in self._listeners]
+        gc.freeze()
+        self._meters.add(Metric.STARTS)
+        ticking = asyncio.create_task(self._tick(logins))
+        self._meters.set(Metric.ALIVE, int(time.monotonic()))
+        self._meters.set(Metric.READY, 1)
+        await self._stop.wait()
+        for server in servers:
+            server.close()
+        await self._drain(service)
+        ticking.cancel()
+        await spool.close()
+        await waiting.close()
+        store.close()
+
+    async def _serve(self, service: Service, listen: Listen, made: socket.socket) -> asyncio.Server:
+        server: asyncio.Server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(service, listen), sock=made
+        )
+        return server
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_reader(self._parent, self._orphaned)
+
+    def _orphaned(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._parent)
+        self._stop.set()
+
+    def _reload(self) -> None:
+        self._reloading = asyncio.ensure_future(self._reloaded())
+
+    async def _reloaded(self) -> None:
+        try:
+            self._service.reload(await asyncio.get_running_loop().run_in_executor(None, self._reread))
+        except UserError as error:  # the supervisor has looked already, but files may change at any time
+            self._log.error("not reloaded, going on as before", reason=str(error))
+
+    def _reread(self) -> Terms:
+        return Terms.of(*self._shared.reread(), self._shared.recent_pop, self._wall)
+
+    async def _tick(self, logins: Logins) -> None:
+        """Each second: who is idle or too slow? Every few minutes: what must not grow old."""
+        service, loop = self._service, asyncio.get_running_loop()
+        rotate_at = service.now() + ROTATE_SECONDS
+        while True:
+            await asyncio.sleep(1)
+            now = service.now()
+            self._meters.set(Metric.ALIVE, int(now))
+            for connection in list(service.connections):
+                connection.check(now)
+            if now >= rotate_at:
+                rotate_at = now + ROTATE_SECONDS
+                await service.spool.rotate()
+                await loop.run_in_executor(None, self._refresh, logins)
+
+    def _refresh(self, logins: Logins) -> None:
+        try:
+            logins.refresh()
+        except UserError as error:
+            self._log.warning("the accounts could not be looked at", reason=str(error))
+
+    async def _drain(self, service: Service) -> None:
+        """Messages under way come to their end, within bounds."""
+        service.stopping = True
+        deadline = service.now() + self._config.submission.drain_seconds
+        while service.connections and service.now() < deadline:
+            for connection in list(service.connections):
+                connection.drain()
+            await asyncio.sleep(0.05)
+
+    def _wall(self) -> datetime:
+        return datetime.now(self._zone)

@@ -1,0 +1,142 @@
+"""From a configuration file to a running service; everything that can be wrong is found before anything is served."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from op25b.errors import UserError
+from op25b.policy.model import Policy
+from op25b.store import Store
+from op25b.store.schema import require_current
+from op25b.submission import config as configuration
+from op25b.submission.config import Config
+from op25b.submission.driver import health, listening, logs, relaying
+from op25b.submission.driver.ledger import Ledger
+from op25b.submission.driver.metrics import Board, Metric
+from op25b.submission.driver.notify import Notifier
+from op25b.submission.driver.rights import RecentPop
+from op25b.submission.driver.server import Shared, work
+from op25b.submission.driver.service import certificates
+from op25b.submission.driver.workers import Job, Supervisor
+
+STUCK_SECONDS = 60
+
+
+def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
+    """Serve until told to stop; the exit status. Raises UserError and Missing for what keeps it from starting.
+
+    Without the relay what is taken stays in the spool, for a relay elsewhere.
+    """
+    config, policy = read(path)
+    _check(config)
+    submission = config.submission
+    count = submission.workers or os.cpu_count() or 1
+    board = Board(count)
+    reread = partial(_reread, path, config)
+    shared = Shared(Ledger(count), board, reread, recent_pop)
+    ports = [(listen, listening.sockets(listen.address, listen.port, count)) for listen in submission.listen]
+    watched = listening.single(config.health.address, config.health.port)
+    log = logs.start("supervisor")
+
+    def worker(number: int, parent: int) -> None:
+        for _, made in ports:
+            for other in (*made[:number], *made[number + 1 :]):
+                other.close()
+        watched.close()
+        work(number, [(listen, made[number]) for listen, made in ports], config, policy, shared, parent)
+
+    def monitor(parent: int) -> None:
+        close_all()
+        health.serve(watched, board, parent)
+
+    def relay(parent: int) -> None:
+        close_all()
+        watched.close()
+        relaying.work(config, parent)
+
+    def close_all() -> None:
+        for _, made in ports:
+            for each in made:
+                each.close()
+
+    jobs = [_job(number, board, shared.ledger, partial(worker, number)) for number in range(count)]
+    supervisor = Supervisor(
+        jobs=[*jobs, *([Job("relay", relay)] if with_relay else []), Job("health", monitor)],
+        log=log,
+        notifier=Notifier(os.environ),
+        check_reload=lambda: _check(reread()[0]),
+        stopping=close_all,
+        drain_seconds=submission.drain_seconds,
+    )
+    return supervisor.run()
+
+
+def relay_alone(path: Path) -> int:
+    """Hand on what is in the spool until told to stop; the exit status. Raises like `serve`."""
+    config, _ = read(path)
+    relaying.read(config.relay, config.submission)
+    return Supervisor(
+        jobs=[Job("relay", partial(relaying.work, config))],
+        log=logs.start("supervisor"),
+        notifier=Notifier(os.environ),
+        check_reload=lambda: None,
+        stopping=lambda: None,
+        drain_seconds=relaying.GRACE_SECONDS,
+    ).run()
+
+
+def read(path: Path) -> tuple[Config, Policy]:
+    """The configuration and its policy, checked against each other. Raises UserError with every fault."""
+    config = configuration.load(path)
+    policy = configuration.policy_of(config)
+    if all(server.name != config.submission.server for server in policy.own_servers):
+        known = ", ".join(server.name for server in policy.own_servers) or "none"
+        raise UserError(
+            f"{path}: submission.server: {config.policy} has no own server {config.submission.server!r}; "
+            f"write one of: {known}"
+        )
+    return config, policy
+
+
+def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
+    config, policy = read(path)
+    for name in ("listen", "workers", "spool"):
+        if getattr(config.submission, name) != getattr(before.submission, name):
+            raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
+    if (config.store, config.health, config.relay) != (before.store, before.health, before.relay):
+        raise UserError(
+            f"{path}: store, health and relay change at a restart only; put them back, or restart the service"
+        )
+    return config, policy
+
+
+def _check(config: Config) -> None:
+    """What a worker would fail over."""
+    certificates(config)
+    relaying.read(config.relay, config.submission)
+    spool = config.submission.spool
+    folder = spool if spool.exists() else spool.parent
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) or not folder.is_dir():
+        raise UserError(f"spool {spool}: not a folder that this user can write to; `chown` it to the service's user")
+    store = Store(config.store)
+    try:
+        require_current(store)
+    finally:
+        store.close()
+
+
+def _job(number: int, board: Board, ledger: Ledger, run: Callable[[int], None]) -> Job:
+    meters = board.of(number)
+
+    def stuck() -> bool:
+        return bool(meters.get(Metric.READY)) and time.monotonic() - meters.get(Metric.ALIVE) > STUCK_SECONDS
+
+    def buried() -> None:
+        board.forget(number)
+        ledger.forget(number)
+
+    return Job(f"submission-{number}", run, lambda: bool(meters.get(Metric.READY)), stuck, buried)

@@ -1,0 +1,87 @@
+"""The whole way: a customer logs in on 587, and the mail arrives at the next hop, signed."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from email import message_from_bytes
+from pathlib import Path
+
+import dkim
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.support.service import MESSAGE, USER, Service, free_ports
+
+PATIENCE = 15.0
+NULL = ("", "<>")
+
+
+class Mailbox:
+    """A next hop that takes everything but mail for one recipient."""
+
+    def __init__(self) -> None:
+        self.got: list[Envelope] = []
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, to: str, options: list[str]) -> str:
+        if to.startswith("nobody@"):
+            return "550 5.1.1 no such mailbox"
+        envelope.rcpt_tos.append(to)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.got.append(envelope)
+        return "250 2.0.0 taken"
+
+    def wait(self, count: int) -> list[Envelope]:
+        deadline = time.monotonic() + PATIENCE
+        while len(self.got) < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert len(self.got) >= count
+        return self.got
+
+
+@pytest.fixture
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    found = Mailbox()
+    (port,) = free_ports(1)
+    controller = Controller(found, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield found, port
+    controller.stop()
+
+
+def test_mail_goes_out_signed_and_a_refusal_comes_back_once(tmp_path: Path, mailbox: tuple[Mailbox, int]) -> None:
+    box, port = mailbox
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "dkim.pem").write_bytes(pem)
+    tables = f"""
+[relay]
+smart_host = {{ host = "127.0.0.1", port = {port} }}
+[[relay.dkim]]
+domain = "netlaputa.example"
+selector = "s1"
+key = "dkim.pem"
+"""
+    with Service(tmp_path, tables=tables, parts=()) as service, service.customer() as client:
+        assert client.sendmail(USER, ["friend@elsewhere.example", "nobody@elsewhere.example"], MESSAGE) == {}
+        first, bounce = sorted(box.wait(2), key=lambda each: each.mail_from in NULL)
+    assert first.mail_from == USER
+    assert first.rcpt_tos == ["friend@elsewhere.example"]
+    assert isinstance(first.content, bytes)
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    record = b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
+    assert dkim.verify(first.content, dnsfunc=lambda name, timeout=5: record)
+    assert bounce.mail_from in NULL
+    assert bounce.rcpt_tos == [USER]
+    assert isinstance(bounce.content, bytes)
+    report = message_from_bytes(bounce.content)
+    assert report.get_content_type() == "multipart/report"
+    assert b"nobody@elsewhere.example" in bounce.content
+    assert b"5.1.1" in bounce.content

@@ -1,0 +1,94 @@
+"""Who relays on 25: every way in, and every way that must not be one."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from op25b.policy.intervals import Address
+from op25b.policy.load import load
+from op25b.policy.model import Policy
+from op25b.submission.driver.rights import NO_RELAY, NO_RELAY_POP, Relaying, Source, author_refusal, sender_refusal
+from op25b.subscribers.accounts import Account
+from op25b.subscribers.passwords import Secret
+from tests.support.service import POLICY
+
+AT = datetime(2026, 4, 1, tzinfo=UTC)
+INSIDE, OUTSIDE = ip_address("127.0.0.2"), ip_address("203.0.113.5")
+TARO = Account("taro", Secret("", None), frozenset({"taro@a.example", "@taro.example"}), {}, None, 1, AT, AT)
+
+
+def _relaying(pop: str = "refused", ports: str = "[25, 587]", table: dict[Address, Account] | None = None) -> Relaying:
+    text = POLICY.replace("[25, 587, 465]", ports) + f'[submission]\npop_before_smtp = "{pop}"\n'
+    assert tomllib.loads(text)
+    policy = load(text).policy
+    assert isinstance(policy, Policy)
+
+    def recent_pop(address: Address, at: datetime) -> Account | None:
+        assert at == AT
+        return (table or {}).get(address)
+
+    return Relaying(policy, policy.own_servers[0], ["A.example"], recent_pop)
+
+
+@pytest.mark.parametrize(
+    ("setting", "address", "expected"),
+    [
+        ({}, INSIDE, Source.NETWORK),
+        ({}, ip_address("2001:db8::1"), Source.NETWORK),
+        ({}, OUTSIDE, Source.STRANGER),
+        ({"ports": "[587]"}, INSIDE, Source.STRANGER),
+        ({"pop": "required"}, OUTSIDE, Source.STRANGER),
+        ({"pop": "required", "table": {OUTSIDE: TARO}}, OUTSIDE, Source.POP),
+        ({"pop": "accepted", "table": {OUTSIDE: TARO}}, OUTSIDE, Source.POP),
+        ({"pop": "refused", "table": {OUTSIDE: TARO}}, OUTSIDE, Source.STRANGER),
+        ({"pop": "required", "table": {OUTSIDE: TARO}}, ip_address("203.0.113.6"), Source.STRANGER),
+        ({"pop": "required", "table": {INSIDE: TARO}, "ports": "[587]"}, INSIDE, Source.POP),
+    ],
+)
+def test_who_a_client_is(setting: dict[str, Any], address: Address, expected: Source) -> None:
+    relaying = _relaying(**setting)
+    client = relaying.client(address, AT)
+    assert client.source is expected
+    assert (client.account is TARO) == (expected is Source.POP)
+    refusal = relaying.refusal(client, "x@elsewhere.example")
+    assert (refusal is not None) == (expected is Source.STRANGER)
+
+
+@pytest.mark.parametrize("to", ["x@a.example", "x@A.EXAMPLE", "postmaster", "Postmaster", "postmaster@a.example"])
+def test_strangers_reach_the_local_domains(to: str) -> None:
+    relaying = _relaying()
+    assert relaying.refusal(relaying.client(OUTSIDE, AT), to) is None
+
+
+@pytest.mark.parametrize("to", ["x@b.example", "x@sub.a.example", "x@a.example.b.example", "x", "x@", '"@a.example"@b'])
+def test_and_nothing_else(to: str) -> None:
+    for pop, expected in (("refused", NO_RELAY), ("required", NO_RELAY_POP)):
+        relaying = _relaying(pop)
+        assert relaying.refusal(relaying.client(OUTSIDE, AT), to) is expected
+
+
+@pytest.mark.parametrize(
+    ("address", "good"),
+    [
+        ("taro@a.example", True),
+        ("TARO@A.example", True),
+        ("anything@taro.example", True),
+        ("hanako@a.example", False),
+        ("taro@a.example.evil.example", False),
+        ("taro", False),
+        ("", True),
+    ],
+)
+def test_a_sender_belongs_to_the_account(address: str, good: bool) -> None:
+    assert (sender_refusal(TARO, address) is None) == good
+    if address:
+        assert (author_refusal(TARO, ("taro@a.example", address)) is None) == good
+
+
+def test_a_message_from_nobody_is_not_the_account_s() -> None:
+    assert author_refusal(TARO, ()) is not None

@@ -1,0 +1,262 @@
+"""The real service for tests: a policy, a store with accounts, certificates, and `op25b serve` itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import argon2
+import trustme
+
+from op25b.store import Store, upgrade
+from op25b.store.audit import By
+from op25b.submission.spool import Envelope, Reader
+from op25b.subscribers.accounts import Accounts, New
+from op25b.subscribers.passwords import Hasher
+
+HOST = "mail.netlaputa.example"
+CUSTOMER = "127.0.0.2"
+"""An address of the policy's pool; 127.0.0.1 is nobody's."""
+USER, PASSWORD = "taro@netlaputa.example", "himitsu"
+MESSAGE = b"From: taro@netlaputa.example\r\nSubject: test\r\n\r\nHello\r\n"
+
+POLICY = """
+home_servers = "smart-host"
+[provider]
+name = "netlaputa"
+display = { ja = "ラピュタ", en = "Laputa" }
+time_zone = "Asia/Tokyo"
+[[provider.brands]]
+name = "netlaputa"
+display = { ja = "ラピュタ", en = "Laputa" }
+domains = ["netlaputa.example"]
+[[own_servers]]
+name = "mail"
+hosts = ["mail.netlaputa.example"]
+addresses = ["127.0.0.1", "::1"]
+ports = [25, 587, 465]
+[[pools]]
+name = "lines"
+prefixes = ["127.0.0.2/32", "2001:db8::/32"]
+[[phases]]
+name = "all"
+mode = "enforce"
+scope = {}
+"""
+
+CONFIG = """
+policy = "policy.toml"
+store = "sqlite:///{folder}/op25b.db"
+[submission]
+hostname = "mail.netlaputa.example"
+server = "mail"
+spool = "spool"
+workers = {workers}
+drain_seconds = 5
+{submission}
+[[submission.certificates]]
+certificate = "server.pem"
+key = "server.key"
+[[submission.listen]]
+address = "127.0.0.1"
+port = {ports[0]}
+[[submission.listen]]
+address = "127.0.0.1"
+port = {ports[1]}
+tls = "implicit"
+[[submission.listen]]
+address = "127.0.0.1"
+port = {ports[2]}
+role = "relay"
+[health]
+port = {ports[3]}
+{tables}
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+def write_certificate(folder: Path, authority: trustme.CA, *names: str) -> None:
+    made = authority.issue_cert(*names)
+    made.private_key_pem.write_to_path(folder / "server.key")
+    made.cert_chain_pems[0].write_to_path(folder / "server.pem")
+
+
+@dataclass
+class Service:
+    """A service that may be started; `submission` and `tables` are lines for its configuration."""
+
+    folder: Path
+    workers: int = 1
+    submission: str = ""
+    tables: str = ""
+    policy: str = POLICY
+    limits: dict[str, int] = field(default_factory=dict)
+    parts: tuple[str, ...] = ("--only", "submission")
+    authority: trustme.CA = field(default_factory=trustme.CA)
+
+    def __post_init__(self) -> None:
+        self.ports = free_ports(4)
+        self.config = self.folder / "service.toml"
+        self.client_tls = ssl.create_default_context()
+        self.authority.configure_trust(self.client_tls)
+        self.authority.cert_pem.write_to_path(self.folder / "ca.pem")
+        write_certificate(self.folder, self.authority, HOST, "127.0.0.1")
+        self.write_config()
+        self._make_store()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def starttls(self) -> int:
+        return self.ports[0]
+
+    @property
+    def implicit(self) -> int:
+        return self.ports[1]
+
+    @property
+    def relay(self) -> int:
+        return self.ports[2]
+
+    def write_config(self) -> None:
+        (self.folder / "policy.toml").write_text(self.policy)
+        self.config.write_text(CONFIG.format(**vars(self)))
+
+    def __enter__(self) -> Self:
+        self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notices.bind(str(self.folder / "notify"))
+        self._notices.settimeout(30)
+        self._log = (self.folder / "log").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "op25b", "serve", str(self.config), *self.parts],
+            env=os.environ | {"NOTIFY_SOCKET": str(self.folder / "notify")},
+            stderr=self._log,
+        )
+        self.await_notice("READY=1")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.terminate()
+        assert self._process.wait(30) == 0
+        self._log.close()
+        self._notices.close()
+        (self.folder / "notify").unlink()
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def await_notice(self, wanted: str) -> None:
+        """Until the service manager would have been told so."""
+        while wanted not in self._notices.recv(4096).decode().split("\n"):
+            pass
+
+    def stopped(self) -> int:
+        assert self._process is not None
+        return self._process.wait(30)
+
+    def pids(self) -> list[int]:
+        """The workers'."""
+        assert self._process is not None
+        found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return [int(pid) for pid in found][: self.workers]
+
+    def log(self) -> list[dict[str, Any]]:
+        lines = (self.folder / "log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def spooled(self) -> list[tuple[Envelope, bytes]]:
+        """What was taken so far, with each message's bytes."""
+        reader = Reader.open(self.folder / "spool", exclusive=False)
+        return [(each.envelope, each.read()) for each in reader.scan().new]
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[3]}{path}", timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    @contextmanager
+    def customer(self, user: str = USER, port: int | None = None) -> Iterator[smtplib.SMTP]:
+        """A client that is logged in over 587."""
+        with smtplib.SMTP("127.0.0.1", port or self.starttls, timeout=30) as client:
+            client.starttls(context=self.client_tls)
+            client.login(user, PASSWORD)
+            yield client
+
+    def _make_store(self) -> None:
+        url = f"sqlite:///{self.folder}/op25b.db"
+        upgrade(url)
+        cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
+        secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
+        names = (USER, "hanako@netlaputa.example")
+        store = Store(url)
+        by = By("tests", datetime.now(UTC), "tests")
+        Accounts(store).add([New(name, secret, frozenset({name}), self.limits) for name in names], by)
+        store.close()
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
+    """Of what another process does, which tells nobody when it is done."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+
+
+class Wire:
+    """A bare socket that speaks SMTP: for what no decent client would do."""
+
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self.socket: socket.socket = socket.create_connection(
+            ("127.0.0.1", port), timeout=30, source_address=(source, 0)
+        )
+        self._file = self.socket.makefile("rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def reply(self) -> bytes:
+        """One whole reply; b"" at the end of the connection."""
+        lines = [self._file.readline()]
+        while lines[-1][3:4] == b"-":
+            lines.append(self._file.readline())
+        return b"".join(lines)
+
+    def ask(self, command: bytes) -> bytes:
+        self.send(command + b"\r\n")
+        return self.reply()
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """The handshake, after STARTTLS."""
+        self._file.close()
+        self.socket = context.wrap_socket(self.socket, server_hostname=HOST)
+        self._file = self.socket.makefile("rb")
