@@ -10,12 +10,13 @@ import pytest
 from op25b.policy.model import Filter
 from op25b.ruleset.limits import limits
 from tests.cli.conftest import EXAMPLES, Op25b
+from tests.support.examples import POLICIES
 
 REFUSED = sorted((Path(__file__).parents[1] / "refused").glob("*.toml"))
 
 
 def test_examples_are_sound(op25b: Op25b) -> None:
-    result = op25b("check", *sorted(EXAMPLES.glob("*.toml")))
+    result = op25b("check", *POLICIES)
     assert (result.status, result.out, result.err) == (0, "", "8 files, 0 errors, 0 warnings\n")
 
 

@@ -14,8 +14,9 @@ import op25b as package
 from op25b.cli import wording
 from op25b.policy.load import load
 from tests.cli.conftest import EXAMPLES, Op25b
+from tests.support.examples import POLICIES
 
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.toml"))
+NAMES = sorted(path.stem for path in POLICIES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from ipaddress import ip_network
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,9 @@ from op25b.policy.intervals import AddressSet
 from op25b.policy.load import load
 from op25b.policy.model import Mode, Policy, PopBeforeSmtp, Words
 from op25b.policy.scope import first_miss
+from tests.support.examples import POLICIES
 
-EXAMPLES = {path.stem: path for path in (Path(__file__).parents[2] / "examples").glob("*.toml")}
+EXAMPLES = {path.stem: path for path in POLICIES}
 FIVE = ("netlaputa", "fitweb", "nmtnet", "sonet", "infonia")
 NAMES = (*FIVE, "campus", "hosting", "wisp")
 FREE = AddressSet.of(  # RFC 5737, 2544, 6598, 3849

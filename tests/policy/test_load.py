@@ -23,11 +23,12 @@ from op25b.policy.positions import Path as KeyPath
 from op25b.policy.positions import Positions
 from op25b.policy.syntax import decode, read
 from op25b.policy.wording import EXAMPLES, table_class
+from tests.support.examples import POLICIES
 
 TESTS = Path(__file__).parents[1]
 REFUSED = sorted((TESTS / "refused").glob("*.toml"))
 ACCEPTED = sorted((TESTS / "golden" / "policy").glob("*.toml"))
-EXAMPLE_TEXTS = [path.read_text("utf-8") for path in sorted((TESTS.parent / "examples").glob("*.toml"))]
+EXAMPLE_TEXTS = [path.read_text("utf-8") for path in POLICIES]
 FOREIGN_WORDS = ("Input should", "pydantic", "http", "validator", "tuple", "None", "Error")
 
 
