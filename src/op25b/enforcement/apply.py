@@ -103,11 +103,7 @@ def apply(
                 # an apply was killed, or was not confirmed in time, and left something behind
                 _settle(link, records, state.current)
             return Applied(state.current, False, None, None)
-        number = 1 + max([*records.numbers(), *state.generations], default=0)
-        written = table(ruleset, kernel.prefix(number))
-        kernel.stage(link, written)
-        chains = kernel.fingerprints(link, number)
-        records.write(Generation(number, text, at.isoformat(), digest(ruleset), now.isoformat(), chains, False))
+        number = _stage(link, records, state, ruleset, text, at.isoformat(), now)
         fallback = state.current if seconds is not None else None
         if seconds is None:
             _settle(link, records, number)
@@ -144,13 +140,20 @@ def rollback(link: Netlink, records: Records, now: datetime) -> int | None:
             return state.fallback
         _note(records, state)
         earlier = _before(records, state.current)
-        ruleset = earlier.ruleset()
-        number = 1 + max([*records.numbers(), *state.generations], default=0)
-        kernel.stage(link, table(ruleset, kernel.prefix(number)))
-        chains = kernel.fingerprints(link, number)
-        records.write(Generation(number, earlier.policy, earlier.at, earlier.digest, now.isoformat(), chains, False))
+        number = _stage(link, records, state, earlier.ruleset(), earlier.policy, earlier.at, now)
         _settle(link, records, number)
         return number
+
+
+def _stage(
+    link: Netlink, records: Records, state: kernel.InForce, ruleset: Ruleset, text: str, at: str, now: datetime
+) -> int:
+    """Put a new generation into the kernel and on record, beside what is in force; its number."""
+    number = 1 + max([*records.numbers(), *state.generations], default=0)
+    kernel.stage(link, table(ruleset, kernel.prefix(number)))
+    chains = kernel.fingerprints(link, number)
+    records.write(Generation(number, text, at, digest(ruleset), now.isoformat(), chains, False))
+    return number
 
 
 def _settle(link: Netlink, records: Records, number: int) -> None:
