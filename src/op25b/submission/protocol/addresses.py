@@ -11,18 +11,19 @@ from op25b.submission.protocol.replies import Reply
 MAX_PATH = 256  # RFC 5321 4.5.3.1.3, with the brackets
 MAX_DOMAIN = 255  # RFC 5321 4.5.3.1.2
 
-# Every repetition is possessive: a hostile line costs no more than its length.
+# Repetitions of characters are possessive, and no two ways lead through those of groups, so that a hostile line costs
+# no more than its length. Possessive groups match what they should not in Debian 12's Python (3.11.2).
 _UTF8 = "\u00a0-\U0010ffff"
 _ATOM = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_UTF8}-]++"
-_QUOTED = rf'"(?:[ !#-\[\]-~{_UTF8}]|\\[ -~])*+"'
-_LOCAL = rf"(?:{_ATOM}(?:\.{_ATOM})*+|{_QUOTED})"
-_LABEL = rf"[A-Za-z0-9_{_UTF8}]++(?:-++[A-Za-z0-9_{_UTF8}]++)*+"
-_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*+"
+_QUOTED = rf'"(?:[ !#-\[\]-~{_UTF8}]|\\[ -~])*"'
+_LOCAL = rf"(?:{_ATOM}(?:\.{_ATOM})*|{_QUOTED})"
+_LABEL = rf"[A-Za-z0-9_{_UTF8}]++(?:-++[A-Za-z0-9_{_UTF8}]++)*"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
 _LITERAL = r"\[[0-9A-Za-z:.-]++\]"
 _MAILBOX = rf"{_LOCAL}@(?:{_DOMAIN}|(?P<literal>{_LITERAL}))"
-_ROUTE = rf"@{_DOMAIN}(?:,@{_DOMAIN})*+:"
+_ROUTE = rf"@{_DOMAIN}(?:,@{_DOMAIN})*:"
 
-_PATH = re.compile(rf"<(?:{_ROUTE})?+(?P<address>{_MAILBOX})>|<(?P<short>[A-Za-z]*+)>")
+_PATH = re.compile(rf"<(?:{_ROUTE})?(?P<address>{_MAILBOX})>|<(?P<short>[A-Za-z]*+)>")
 _MAILBOX_ALONE = re.compile(_MAILBOX)
 
 

@@ -86,8 +86,8 @@ MAX_AUTH = 500  # RFC 4954 3
 NO_MAIL_PARAMETERS = MailParameters()
 NO_RECIPIENT_PARAMETERS = RecipientParameters()
 
-_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([!-<>-~\u00a0-\U0010ffff]++))?+")
-_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*+")  # RFC 3461 4
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([!-<>-~\u00a0-\U0010ffff]++))?")
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")  # RFC 3461 4
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")

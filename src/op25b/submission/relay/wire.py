@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 from op25b.submission.relay.outcome import Reply
 
@@ -56,7 +57,9 @@ class Wire(asyncio.Protocol):
 
     def close(self) -> None:
         self._end("closed")
-        self._transport.abort()
+        # until 3.11.4 Python's TLS transport cannot be aborted once it is closed
+        with suppress(AttributeError):
+            self._transport.abort()
 
     async def quit(self, timeout: float) -> None:
         """Take leave (RFC 5321 4.1.1.10); whatever goes wrong, the connection is closed."""
