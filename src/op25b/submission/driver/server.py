@@ -27,10 +27,9 @@ from op25b.submission.driver.rights import RecentPop
 from op25b.submission.driver.service import Service, Terms
 from op25b.submission.spool import Spool
 from op25b.subscribers.async_login import AsyncLogins, Settings
-from op25b.subscribers.lockout import Limits as LockoutLimits
 from op25b.subscribers.lockout import Lockout
 from op25b.subscribers.login import Logins
-from op25b.subscribers.login_cache import KEY_OCTETS, LoginCache
+from op25b.subscribers.login_cache import LoginCache
 from op25b.subscribers.passwords import Hasher
 
 ROTATE_SECONDS = 300
@@ -45,6 +44,8 @@ class Shared:
 
     ledger: Ledger
     board: Board
+    lockout: Lockout
+    cache: LoginCache
     reread: Reread
     recent_pop: RecentPop
 
@@ -87,12 +88,14 @@ class _Worker:
         logins = Logins(
             store,
             Hasher(os.urandom),
-            Lockout(LockoutLimits()),
-            LoginCache(os.urandom(KEY_OCTETS)),
+            self._shared.lockout,
+            self._shared.cache,
             time.monotonic,
             self._wall,
         )
-        waiting = AsyncLogins(logins, Settings(), time.monotonic)
+        # no more hash than there are processors: each takes 19 MiB
+        threads = max(1, (os.cpu_count() or 1) // self._shared.board.workers)
+        waiting = AsyncLogins(logins, Settings(hashing_threads=threads), time.monotonic)
         spool = Spool.open(self._config.submission.spool, f"submission-{self._number}", clock=self._wall)
         shared = self._shared
         view = shared.ledger.view(self._number)

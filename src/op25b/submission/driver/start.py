@@ -22,6 +22,8 @@ from op25b.submission.driver.rights import RecentPop
 from op25b.submission.driver.server import Shared, work
 from op25b.submission.driver.service import certificates
 from op25b.submission.driver.workers import Job, Supervisor
+from op25b.subscribers.lockout import Limits, Lockout
+from op25b.subscribers.login_cache import KEY_OCTETS, LoginCache
 
 STUCK_SECONDS = 60
 
@@ -37,7 +39,8 @@ def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
     count = submission.workers or os.cpu_count() or 1
     board = Board(count)
     reread = partial(_reread, path, config)
-    shared = Shared(Ledger(count), board, reread, recent_pop)
+    cache = LoginCache(os.urandom(KEY_OCTETS))
+    shared = Shared(Ledger(count), board, Lockout(Limits()), cache, reread, recent_pop)
     ports = [(listen, listening.sockets(listen.address, listen.port, count)) for listen in submission.listen]
     watched = listening.single(config.health.address, config.health.port)
     log = logs.start("supervisor")
