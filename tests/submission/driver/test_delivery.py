@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import smtplib
 import time
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -15,7 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.support.service import MESSAGE, USER, Service, free_ports
+from tests.support.service import CUSTOMER, MESSAGE, USER, Service, eventually, free_ports
 
 PATIENCE = 15.0
 NULL = ("", "<>")
@@ -85,3 +86,34 @@ key = "dkim.pem"
     assert report.get_content_type() == "multipart/report"
     assert b"nobody@elsewhere.example" in bounce.content
     assert b"5.1.1" in bounce.content
+
+
+def test_who_writes_to_dead_addresses_is_stopped_and_nobody_else(tmp_path: Path, mailbox: tuple[Mailbox, int]) -> None:
+    """They are found out by the relay, when the message was taken long ago."""
+    _, port = mailbox
+    tables = f"""
+[submission.limits.account]
+rejected_per_hour = 5
+[submission.limits.address]
+rejected_per_hour = 5
+[relay]
+smart_host = {{ host = "127.0.0.1", port = {port} }}
+"""
+    to = [f"nobody@dead{number}.example" for number in range(6)]
+    with Service(tmp_path, tables=tables, parts=(), workers=2) as service, service.customer() as client:
+        client.sendmail(USER, to[:5], MESSAGE)
+        with smtplib.SMTP("127.0.0.1", service.relay, source_address=(CUSTOMER, 0), timeout=30) as server:
+            server.sendmail("a@b.example", to, MESSAGE)
+
+        def stopped(sender: str, connected: smtplib.SMTP) -> bool:
+            reply = connected.mail(sender)
+            connected.rset()
+            assert reply[0] == 250 or (reply[0] == 451 and b"do not exist" in reply[1])
+            return reply[0] == 451
+
+        eventually(lambda: stopped(USER, client))
+        with smtplib.SMTP("127.0.0.1", service.relay, source_address=(CUSTOMER, 0), timeout=30) as server:
+            server.ehlo()
+            eventually(lambda: stopped("a@b.example", server))
+        with service.customer("hanako@netlaputa.example") as other:
+            assert not stopped("hanako@netlaputa.example", other)

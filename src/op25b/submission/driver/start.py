@@ -16,6 +16,7 @@ from op25b.submission import config as configuration
 from op25b.submission.config import Config
 from op25b.submission.driver import health, listening, logs, relaying
 from op25b.submission.driver.ledger import Ledger
+from op25b.submission.driver.limits import Rejections
 from op25b.submission.driver.metrics import Board, Metric
 from op25b.submission.driver.notify import Notifier
 from op25b.submission.driver.rights import RecentPop
@@ -40,7 +41,8 @@ def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
     board = Board(count)
     reread = partial(_reread, path, config)
     cache = LoginCache(os.urandom(KEY_OCTETS))
-    shared = Shared(Ledger(count), board, Lockout(Limits()), cache, reread, recent_pop)
+    ledger = Ledger(count + 1)  # the relay counts as well
+    shared = Shared(ledger, board, Lockout(Limits()), cache, reread, recent_pop)
     ports = [(listen, listening.sockets(listen.address, listen.port, count)) for listen in submission.listen]
     watched = listening.single(config.health.address, config.health.port)
     log = logs.start("supervisor")
@@ -59,14 +61,14 @@ def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
     def relay(parent: int) -> None:
         close_all()
         watched.close()
-        relaying.work(config, parent)
+        relaying.work(config, parent, Rejections(ledger.view(count), time.monotonic).add)
 
     def close_all() -> None:
         for _, made in ports:
             for each in made:
                 each.close()
 
-    jobs = [_job(number, board, shared.ledger, partial(worker, number)) for number in range(count)]
+    jobs = [_job(number, board, ledger, partial(worker, number)) for number in range(count)]
     supervisor = Supervisor(
         jobs=[*jobs, *([Job("relay", relay)] if with_relay else []), Job("health", monitor)],
         log=log,
