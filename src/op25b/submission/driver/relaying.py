@@ -76,7 +76,7 @@ async def _work(config: Config, parent: int, nowhere: Nowhere) -> None:
     reader = Reader.open(folder, exclusive=True)
     marker = Marker(reader, _now)
     bounces = Spool.open(folder, "relay", clock=_now)
-    around = Surroundings(settings, _resolver(), contexts(), _now, random.shuffle)
+    around = Surroundings(settings, resolver(), contexts(), _now, random.shuffle)
     log = logs.start("relay").info
     relay = Relay(reader, marker, bounces, around, signer, Clockwork(asyncio.sleep, random.random), log, nowhere)
     try:
@@ -88,7 +88,7 @@ async def _work(config: Config, parent: int, nowhere: Nowhere) -> None:
         reader.close()
 
 
-def _resolver() -> dns.asyncresolver.Resolver:
+def resolver() -> dns.asyncresolver.Resolver:
     """The system's; without one, names are not found and mail for them waits."""
     try:
         return dns.asyncresolver.Resolver()

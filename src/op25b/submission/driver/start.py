@@ -104,12 +104,20 @@ def read(path: Path) -> tuple[Config, Policy]:
             f"{path}: submission.server: {config.policy} has no own server {config.submission.server!r}; "
             f"write one of: {known}"
         )
+    if config.submission.local_recipients == "ask":
+        routed = {route.domain.lower() for route in config.relay.routes}
+        for domain in configuration.local_domains(config, policy):
+            if domain not in routed:
+                raise UserError(
+                    f'{path}: submission.local_recipients: "ask" needs to know whom to ask for {domain}; '
+                    'write [[relay.routes]] for it, or local_recipients = "accounts"'
+                )
     return config, policy
 
 
 def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
     config, policy = read(path)
-    for name in ("listen", "workers", "spool"):
+    for name in ("listen", "workers", "spool", "local_recipients"):
         if getattr(config.submission, name) != getattr(before.submission, name):
             raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
     if (config.store, config.health, config.relay) != (before.store, before.health, before.relay):
