@@ -117,13 +117,11 @@ class Logins:
         with self._lock:
             if refused := self._refused(question):
                 return refused
-            account, now = question.account, self._clock()
-            if account is not None and self._cache.knows(account, password, now):
+            if (account := question.account) is None:
+                return None
+            if self._cache.knows(account, password, self._clock()):
                 return self._let_in(question, account)
-            mark = self._mark(question, password)
-            if self._lockout.failed_before(question.name, question.block, mark, now):
-                return Result(Outcome.WRONG)
-        return None
+            return Result(Outcome.WRONG) if self._failed_before(question, password) else None
 
     def prove(self, question: Question, password: str) -> Result:
         """Check the password at full cost; as much of it for a name that has no account."""
@@ -132,7 +130,8 @@ class Logins:
             return result
         account = question.account
         if account is None:
-            self._hasher.check_nobody(password)
+            if not self._failed_before(question, password):
+                self._hasher.check_nobody(password)
         elif self._hasher.check(account.secret.hash, password):
             with self._lock:
                 self._cache.learn(account, password, self._clock())
@@ -199,6 +198,10 @@ class Logins:
 
     def _failed(self, question: Question, mark: bytes) -> None:
         self._lockout.failed(question.name, question.block, question.known, mark, self._clock())
+
+    def _failed_before(self, question: Question, password: str) -> bool:
+        mark = self._mark(question, password)
+        return self._lockout.failed_before(question.name, question.block, mark, self._clock())
 
     def _mark(self, question: Question, password: str) -> bytes:
         if question.account is None:

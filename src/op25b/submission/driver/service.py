@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Wall = Callable[[], datetime]
 HOLD_FOR = timedelta(days=7)
 """FUTURERELEASE (RFC 4865): how far ahead a message may be handed in."""
+EXPLAINED = 10
+"""Handshakes a second with clients that are not served: about a hundredth of what a processor can do."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Service:
         """Octets in memory of messages that are not whole yet."""
         self._view, self._board = view, board
         self._committing = 0
+        self._explaining = 0, 0
         self._was_behind = False
 
     def reload(self, terms: Terms) -> None:
@@ -126,6 +129,14 @@ class Service:
     def closed(self, connection: Connection) -> None:
         self.connections.discard(connection)
         self.meters.set(Metric.OPEN, len(self.connections))
+
+    def may_explain(self) -> bool:
+        """Whether one more client that is not served gets a TLS handshake, to be told why."""
+        second = int(self.now())
+        if second != self._explaining[0]:
+            self._explaining = second, 0
+        self._explaining = second, self._explaining[1] + 1
+        return self._explaining[1] <= EXPLAINED
 
     def crowded(self) -> bool:
         """All places of the service are taken."""
