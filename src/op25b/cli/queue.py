@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from op25b.cli import output
+from op25b.cli.addresses import address
+from op25b.cli.instants import instant
 from op25b.errors import UserError
+from op25b.submission import trace
 from op25b.submission.spool.errors import SpoolError
 from op25b.submission.spool.marks import Mark, State
 from op25b.submission.spool.reader import Reader
@@ -59,6 +64,38 @@ def queue_show(queue_id: Id, spool: Spool = DEFAULT, json: Json = False) -> None
     output.table(("", ""), [(key.replace("_", " "), str(value)) for key, value in labelled.items() if value])
     keys = ("address", "state", "attempts", "until", "detail")
     output.table(keys, [[str(each[key] if each[key] is not None else "-") for key in keys] for each in recipients])
+
+
+@app.command("trace")
+def queue_trace(
+    what: Annotated[
+        str | None, typer.Argument(metavar="WHAT", help="Queue id, account, mail address or IP address.")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Arrived then or later.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Arrived before.")] = None,
+    spool: Spool = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Show who sent messages, those that have left included, for as long as the policy's trace_days."""
+    if what is None and since is None:
+        raise UserError("say what to look for: a queue id, an account, an address, or --since TIME")
+    begin = instant(since, UTC, "--since") if since else None
+    end = instant(until, UTC, "--until") if until else None
+    with suppress(ValueError):
+        what = what and str(address(what))
+    try:
+        found = list(trace.search(spool, what, begin, end))
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be read ({error.strerror}); run it as the service's user") from None
+    # what the relay has not seen yet, too
+    found += trace.wanted(map(trace.Line.of, _waiting(spool)[1].values()), what, begin, end)
+    lines = sorted({line.queue_id: line for line in found}.values(), key=lambda line: line.arrived)
+    if json:
+        output.data([asdict(line) for line in lines])
+    elif not lines:
+        output.note("nothing was found: it never was here, or is older than the policy's trace_days")
+    else:
+        output.table(("id", "arrived", "account", "address", "from", "to"), map(_trace_row, lines))
 
 
 @app.command("retry")
@@ -179,6 +216,18 @@ def _fields(message: Message) -> dict[str, Any]:
             for address, status in message.status.recipients.items()
         ],
     }
+
+
+def _trace_row(line: trace.Line) -> tuple[str, ...]:
+    more = f" (+{len(line.recipients) - 1})" if len(line.recipients) > 1 else ""
+    return (
+        line.queue_id,
+        line.arrived,
+        line.account or "-",
+        line.address,
+        line.sender or "<>",
+        line.recipients[0] + more,
+    )
 
 
 def _row(message: Message) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import dns.resolver
 import uvloop
 
 from op25b.errors import UserError
+from op25b.policy.model import Policy
 from op25b.submission.config import Config, Hop, Submission
 from op25b.submission.config import Relay as RelayConfig
 from op25b.submission.driver import logs
@@ -23,6 +24,7 @@ from op25b.submission.relay.runner import Clockwork, Relay
 from op25b.submission.relay.settings import NextHop, Settings, Tls
 from op25b.submission.spool import Origin, Reader, Spool
 from op25b.submission.spool.reader import Marker
+from op25b.submission.trace import Trace
 
 GRACE_SECONDS = 10.0
 Nowhere = Callable[[Origin], object]
@@ -53,15 +55,15 @@ def _hop(hop: Hop) -> NextHop:
         raise UserError(f"relay: {error}") from None
 
 
-def work(config: Config, parent: int, nowhere: Nowhere = lambda _: None) -> None:
+def work(config: Config, policy: Policy, parent: int, nowhere: Nowhere = lambda _: None) -> None:
     """Relay until told to stop, or until the supervisor is gone (`parent` is readable then).
 
     `nowhere` is called for each recipient that there is not, with where its message came from.
     """
-    uvloop.run(_work(config, parent, nowhere))
+    uvloop.run(_work(config, policy, parent, nowhere))
 
 
-async def _work(config: Config, parent: int, nowhere: Nowhere) -> None:
+async def _work(config: Config, policy: Policy, parent: int, nowhere: Nowhere) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a reload changes nothing here
@@ -78,7 +80,8 @@ async def _work(config: Config, parent: int, nowhere: Nowhere) -> None:
     bounces = Spool.open(folder, "relay", clock=_now)
     around = Surroundings(settings, resolver(), contexts(), _now, random.shuffle)
     log = logs.start("relay").info
-    relay = Relay(reader, marker, bounces, around, signer, Clockwork(asyncio.sleep, random.random), log, nowhere)
+    trace = Trace(folder, policy.submission.trace_days)
+    relay = Relay(reader, marker, bounces, around, signer, Clockwork(asyncio.sleep, random.random), log, nowhere, trace)
     try:
         await relay.run(stop)
     finally:

@@ -61,7 +61,7 @@ def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
     def relay(parent: int) -> None:
         close_all()
         watched.close()
-        relaying.work(config, parent, Rejections(ledger.view(count), time.monotonic).add)
+        relaying.work(config, policy, parent, Rejections(ledger.view(count), time.monotonic).add)
 
     def close_all() -> None:
         for _, made in ports:
@@ -82,10 +82,10 @@ def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
 
 def relay_alone(path: Path) -> int:
     """Hand on what is in the spool until told to stop; the exit status. Raises like `serve`."""
-    config, _ = read(path)
+    config, policy = read(path)
     relaying.read(config.relay, config.submission)
     return Supervisor(
-        jobs=[Job("relay", partial(relaying.work, config))],
+        jobs=[Job("relay", partial(relaying.work, config, policy))],
         log=logs.start("supervisor"),
         notifier=Notifier(os.environ),
         check_reload=lambda: None,
