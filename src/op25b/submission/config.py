@@ -109,6 +109,9 @@ class Submission(Table):
     """Processes that serve clients; 0: one for each processor."""
     local_domains: tuple[Host, ...] = Field(default=(), strict=False)
     """Domains that strangers may write to on port 25, beside those of the policy's brands."""
+    local_recipients: Literal["accounts", "ask"] = "accounts"
+    """How it is known which mailboxes there are, before strangers' mail to the local domains is taken on port 25:
+    `accounts`: names and senders of the accounts in the store; `ask`: the domain's relay.routes host is asked."""
     auth_without_tls: bool = False
     hide_customers: bool = True
     """Whether the Received field keeps back the customer's address and host name; the logs and the spool have both."""
@@ -209,6 +212,12 @@ def load(path: Path) -> Config:
     if faults:
         raise UserError("\n".join(fault.format(str(path)) for fault in sorted(set(faults))))
     return _absolute(config, path.resolve().parent)
+
+
+def local_domains(config: Config, policy: Policy) -> list[str]:
+    """Domains that strangers may write to, in lower case."""
+    brands = [domain for brand in policy.provider.brands for domain in brand.domains]
+    return [domain.lower() for domain in (*brands, *config.submission.local_domains)]
 
 
 def policy_of(config: Config) -> Policy:

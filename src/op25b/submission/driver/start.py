@@ -19,12 +19,15 @@ from op25b.submission import config as configuration
 from op25b.submission.config import Config
 from op25b.submission.driver import health, listening, logs, pop_reports, relaying
 from op25b.submission.driver.ledger import Ledger
+from op25b.submission.driver.limits import Rejections
 from op25b.submission.driver.metrics import Board, Metric
 from op25b.submission.driver.notify import Notifier
 from op25b.submission.driver.pop_table import PopTable
 from op25b.submission.driver.server import Shared, work
 from op25b.submission.driver.service import certificates
 from op25b.submission.driver.workers import Job, Supervisor
+from op25b.subscribers.lockout import Limits, Lockout
+from op25b.subscribers.login_cache import KEY_OCTETS, LoginCache
 
 STUCK_SECONDS = 60
 
@@ -40,7 +43,9 @@ def serve(path: Path, *, with_relay: bool = True) -> int:
     count = submission.workers or os.cpu_count() or 1
     board, pops = Board(count), PopTable()
     reread = partial(_reread, path, config)
-    shared = Shared(Ledger(count), board, reread, pops.names)
+    cache = LoginCache(os.urandom(KEY_OCTETS))
+    ledger = Ledger(count + 1)  # the relay counts as well
+    shared = Shared(ledger, board, Lockout(Limits()), cache, reread, pops.names)
     ports = [(listen, listening.sockets(listen.address, listen.port, count)) for listen in submission.listen]
     watched = listening.single(config.health.address, config.health.port)
     reported = [listening.single(pop.address, pop.port)] if pop else []
@@ -62,14 +67,14 @@ def serve(path: Path, *, with_relay: bool = True) -> int:
 
     def relay(parent: int) -> None:
         keep()
-        relaying.work(config, parent)
+        relaying.work(config, parent, Rejections(ledger.view(count), time.monotonic).add)
 
     def reports(parent: int) -> None:
         assert pop is not None
         keep(*reported)
         pop_reports.work(reported[0], pop_reports.read_secret(pop.secret_file), pops, parent)
 
-    jobs = [_job(number, board, shared.ledger, partial(worker, number)) for number in range(count)]
+    jobs = [_job(number, board, ledger, partial(worker, number)) for number in range(count)]
     others = [("relay", relay, with_relay), ("health", monitor, True), ("pop", reports, pop is not None)]
     supervisor = Supervisor(
         jobs=[*jobs, *(Job(name, run) for name, run, wanted in others if wanted)],
@@ -106,12 +111,20 @@ def read(path: Path) -> tuple[Config, Policy]:
             f"{path}: submission.server: {config.policy} has no own server {config.submission.server!r}; "
             f"write one of: {known}"
         )
+    if config.submission.local_recipients == "ask":
+        routed = {route.domain.lower() for route in config.relay.routes}
+        for domain in configuration.local_domains(config, policy):
+            if domain not in routed:
+                raise UserError(
+                    f'{path}: submission.local_recipients: "ask" needs to know whom to ask for {domain}; '
+                    'write [[relay.routes]] for it, or local_recipients = "accounts"'
+                )
     return config, policy
 
 
 def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
     config, policy = read(path)
-    for name in ("listen", "workers", "spool"):
+    for name in ("listen", "workers", "spool", "local_recipients"):
         if getattr(config.submission, name) != getattr(before.submission, name):
             raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
     for name in ("store", "health", "relay", "pop"):
