@@ -117,7 +117,7 @@ class Submission(Table):
 
 
 class Hop(Table):
-    """A host that mail is handed to; with a user name, only over TLS and logged in."""
+    """A host that mail is handed to; with a user name, only over verified TLS and logged in."""
 
     host: Host
     port: Port = 25
@@ -148,6 +148,10 @@ class DkimKey(Table):
 class Relay(Table):
     """How mail leaves: by its domain's route, else to the smart host, else by MX."""
 
+    connections: Annotated[int, Field(ge=4, le=10000)] = 500
+    """At once, to all destinations together; those that never answered have three quarters of them at most."""
+    connections_per_destination: Annotated[int, Field(ge=1, le=1000)] = 20
+
     smart_host: Hop | None = None
     routes: tuple[Route, ...] = Field(default=(), strict=False)
     dkim: tuple[DkimKey, ...] = Field(default=(), strict=False)
@@ -158,6 +162,8 @@ class Health(Table):
 
     address: Address = IPv4Address("127.0.0.1")
     port: Port = 9525
+    relay_port: Port | None = None
+    """The same for a relay that runs alone (`op25b serve --only relay`); without it, that one has none."""
 
 
 class Config(Table):

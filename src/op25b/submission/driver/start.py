@@ -14,10 +14,11 @@ from op25b.store import Store
 from op25b.store.schema import require_current
 from op25b.submission import config as configuration
 from op25b.submission.config import Config
-from op25b.submission.driver import health, listening, logs, relaying
+from op25b.submission.driver import health, listening, logs, relay_metrics, relaying
 from op25b.submission.driver.ledger import Ledger
 from op25b.submission.driver.metrics import Board, Metric
 from op25b.submission.driver.notify import Notifier
+from op25b.submission.driver.relay_metrics import Cell, RelayBoard
 from op25b.submission.driver.rights import RecentPop
 from op25b.submission.driver.server import Shared, work
 from op25b.submission.driver.service import certificates
@@ -39,6 +40,7 @@ def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
     reread = partial(_reread, path, config)
     shared = Shared(Ledger(count), board, reread, recent_pop)
     ports = [(listen, listening.sockets(listen.address, listen.port, count)) for listen in submission.listen]
+    relay_board = RelayBoard(relay_metrics.names(config.relay)) if with_relay else None
     watched = listening.single(config.health.address, config.health.port)
     log = logs.start("supervisor")
 
@@ -51,12 +53,13 @@ def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
 
     def monitor(parent: int) -> None:
         close_all()
-        health.serve(watched, board, parent)
+        health.serve(watched, board, relay_board, parent)
 
     def relay(parent: int) -> None:
         close_all()
         watched.close()
-        relaying.work(config, parent)
+        assert relay_board is not None
+        relaying.work(config, relay_board, parent)
 
     def close_all() -> None:
         for _, made in ports:
@@ -65,7 +68,7 @@ def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
 
     jobs = [_job(number, board, shared.ledger, partial(worker, number)) for number in range(count)]
     supervisor = Supervisor(
-        jobs=[*jobs, *([Job("relay", relay)] if with_relay else []), Job("health", monitor)],
+        jobs=[*jobs, *([_relay_job(relay, relay_board)] if relay_board else []), Job("health", monitor)],
         log=log,
         notifier=Notifier(os.environ),
         check_reload=lambda: _check(reread()[0]),
@@ -79,8 +82,13 @@ def relay_alone(path: Path) -> int:
     """Hand on what is in the spool until told to stop; the exit status. Raises like `serve`."""
     config, _ = read(path)
     relaying.read(config.relay, config.submission)
+    board = RelayBoard(relay_metrics.names(config.relay))
+    jobs = [_relay_job(partial(relaying.work, config, board), board)]
+    if config.health.relay_port is not None:
+        watched = listening.single(config.health.address, config.health.relay_port)
+        jobs.append(Job("health", partial(health.serve, watched, None, board)))
     return Supervisor(
-        jobs=[Job("relay", partial(relaying.work, config))],
+        jobs=jobs,
         log=logs.start("supervisor"),
         notifier=Notifier(os.environ),
         check_reload=lambda: None,
@@ -127,6 +135,14 @@ def _check(config: Config) -> None:
         require_current(store)
     finally:
         store.close()
+
+
+def _relay_job(run: Callable[[int], None], board: RelayBoard) -> Job:
+    def stuck() -> bool:
+        alive = board.get(Cell.ALIVE)
+        return bool(alive) and time.monotonic() - alive > STUCK_SECONDS
+
+    return Job("relay", run, lambda: bool(board.get(Cell.ALIVE)), stuck, board.forget)
 
 
 def _job(number: int, board: Board, ledger: Ledger, run: Callable[[int], None]) -> Job:

@@ -22,6 +22,7 @@ class Outcome:
     """`status`: enhanced status code (RFC 3463). `text`: the reply as one line, or what went wrong here.
 
     `remote`: the next hop's name if it was its reply. `dsn_passed_on`: the next hop took over the DSN options.
+    `code`: the reply code, where a reply means what it says.
     """
 
     result: Result
@@ -29,6 +30,7 @@ class Outcome:
     text: str
     remote: str | None = None
     dsn_passed_on: bool = False
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def of_reply(reply: Reply, remote: str, *, dsn_passed_on: bool = False) -> Outco
     number = {Result.DELIVERED: "2", Result.DEFERRED: "4", Result.FAILED: "5"}[result]
     enhanced = _ENHANCED.match(reply.lines[0]) if reply.lines else None
     status = enhanced[0] if enhanced and enhanced[1] == number else f"{number}.0.0"
-    return Outcome(result, status, reply.text, remote, dsn_passed_on and result is Result.DELIVERED)
+    return Outcome(result, status, reply.text, remote, dsn_passed_on and result is Result.DELIVERED, reply.code)
 
 
 def deferred(status: str, text: str, remote: str | None = None) -> Outcome:
