@@ -49,12 +49,13 @@ class Terms:
         """Raises UserError for certificates that cannot serve."""
         submission = config.submission
         server = next(each for each in policy.own_servers if each.name == submission.server)
+        not_from = config.pop.not_from if config.pop else ()
         return cls(
             submission.hostname,
             submission.hide_customers,
             submission.limits,
             certificates(config),
-            Relaying(policy, server, local_domains(config, policy), recent_pop),
+            Relaying(policy, server, local_domains(config, policy), recent_pop, not_from),
             {listen: _settings(listen, config, wall) for listen in submission.listen},
         )
 
@@ -70,7 +71,7 @@ def certificates(config: Config) -> Certificates:
 
 def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
     submission, caps = config.submission, config.submission.limits
-    bounds = {"max_size": caps.size, "max_recipients": caps.recipients}
+    bounds = {"max_size": caps.size, "max_recipients": caps.recipients, "binarymime": submission.binarymime}
     if listen.role == "relay":
         return Settings.relay(submission.hostname, **bounds)
     without_tls = submission.auth_without_tls
