@@ -112,6 +112,9 @@ class Submission(Table):
     local_recipients: Literal["accounts", "ask"] = "accounts"
     """How it is known which mailboxes there are, before strangers' mail to the local domains is taken on port 25:
     `accounts`: names and senders of the accounts in the store; `ask`: the domain's relay.routes host is asked."""
+    scram: bool = True
+    """Whether SCRAM is offered beside PLAIN and LOGIN. An account that was taken over has no keys for it until it has
+    logged in by one of these: where many have none, clients that do not fall back are better off without the offer."""
     auth_without_tls: bool = False
     hide_customers: bool = True
     """Whether the Received field keeps back the customer's address and host name; the logs and the spool have both."""
