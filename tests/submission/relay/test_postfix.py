@@ -13,9 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 
+import dns.asyncresolver
 import pytest
 
 from op25b.lab.mailserver import known_parameters
+from op25b.submission.driver.mailboxes import ByCall
+from op25b.submission.relay.connect import contexts
 from op25b.submission.relay.settings import NextHop
 from op25b.submission.spool.envelope import Recipient
 from tests.submission.relay.test_connect import STRANGER
@@ -162,3 +165,18 @@ def test_postfix_refuses(tmp_path: Path, postfix: tuple[int, Path]) -> None:
             assert b"Action: delivered" in success
 
     asyncio.run(play())
+
+
+def test_it_says_which_mailboxes_there_are(postfix: tuple[int, Path]) -> None:
+    """As a service with `local_recipients = "ask"` asks it."""
+    port, inbox = postfix
+    before = list(inbox.iterdir()) if inbox.exists() else []
+
+    async def ask() -> list[bool]:
+        routes = {"example.com": NextHop("127.0.0.1", port)}
+        nowhere = dns.asyncresolver.Resolver(configure=False)
+        mailboxes = ByCall(routes, "mail.example.net", nowhere, contexts(), time.monotonic)
+        return [await mailboxes.has(f"{name}@example.com") for name in ("bob", "nobody", "carol")]
+
+    assert asyncio.run(ask()) == [True, False, True]
+    assert (list(inbox.iterdir()) if inbox.exists() else []) == before
