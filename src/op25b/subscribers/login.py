@@ -103,7 +103,9 @@ class Logins:
             prepared = ""
         account = self._fresh.find(prepared)
         block = block_of(address)
-        known = account is not None and self._seen(prepared, block) is not None
+        # of accounts that are not in the store only memory knows
+        seen = self._seen(prepared, block) if account else self._recall(prepared, block)
+        known = seen is not None
         keys = account.secret.keys if account else None
         made_up = self._hasher.keys_of_nobody(*self._nobody.salt_and_iterations(prepared))
         return Question(prepared, account, block, known, keys or made_up, keys is not None)
@@ -135,6 +137,14 @@ class Logins:
             self._failed(question, self._cache.mark("wrong", question.name, password))
         return Result(Outcome.WRONG)
 
+    def proved_elsewhere(self, question: Question, password: str, account: Account | None) -> Result:
+        """As `prove`, where somebody else has checked the password; `account`: whose it is, None if it is wrong."""
+        with self._lock:
+            if account is not None:
+                return self._let_in(question, account)
+            self._failed(question, self._cache.mark("wrong", question.name, password))
+        return Result(Outcome.WRONG)
+
     def end_scram(self, question: Question, proved: bool, unique: bytes) -> Result:
         """The end of a SCRAM exchange over `question.keys`; `unique` (the nonce) tells this try from all others."""
         with self._lock:
@@ -157,9 +167,14 @@ class Logins:
         except (UserError, SQLAlchemyError) as error:
             _log.warning("account %s: the store could not be brought up to date: %s", account.name, error)
 
-    def owner(self, names: Sequence[str], sender: str) -> Account | None:
-        """The first of these accounts (prepared names) that may send as `sender`; suspended ones may not."""
-        found = (self._fresh.find(name) for name in names)
+    def owner(
+        self, names: Sequence[str], sender: str, elsewhere: Callable[[str], Account | None] | None = None
+    ) -> Account | None:
+        """The first of these accounts (prepared names) that may send as `sender`; suspended ones may not.
+
+        `elsewhere` has those that the store has not.
+        """
+        found = (self._fresh.find(name) or (elsewhere and elsewhere(name)) for name in names)
         return next((each for each in found if each and each.suspended is None and each.may_send_as(sender)), None)
 
     def refresh(self) -> None:

@@ -28,8 +28,8 @@ def _service(folder: Path, policy: str) -> Service:
 
 
 def _dovecot(service: Service) -> Dovecot:
-    both = snippet(config.load(service.config)).replace("service=pop3\n", "(service=pop3 or service=imap)\n")
-    return Dovecot({USER: "himitsu", HANAKO: "himitsu"}, both.replace("{", "{{").replace("}", "}}"))
+    more = snippet(config.load(service.config), "root").replace("service=pop3\n", "(service=pop3 or service=imap)\n")
+    return Dovecot({USER: "himitsu", HANAKO: "himitsu"}, more)
 
 
 @pytest.fixture(scope="module")

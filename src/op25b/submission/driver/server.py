@@ -26,7 +26,9 @@ from op25b.submission.driver.metrics import Board, Metric
 from op25b.submission.driver.rights import RecentPop
 from op25b.submission.driver.service import Service, Terms
 from op25b.submission.spool import Spool
-from op25b.subscribers.async_login import AsyncLogins, Settings
+from op25b.subscribers.async_login import DOVECOT_FAILURE_SECONDS, AsyncLogins, Settings
+from op25b.subscribers.dovecot_accounts import DovecotAccounts
+from op25b.subscribers.dovecot_auth import DovecotAuth
 from op25b.subscribers.lockout import Limits as LockoutLimits
 from op25b.subscribers.lockout import Lockout
 from op25b.subscribers.login import Logins
@@ -75,6 +77,7 @@ class _Worker:
         self._number, self._listeners, self._config, self._shared, self._parent = (
             number, listeners, config, shared, parent,
         )  # fmt: skip
+        self._domains = [domain for brand in policy.provider.brands for domain in brand.domains]
         self._zone = ZoneInfo(policy.provider.time_zone)
         self._terms = Terms.of(config, policy, shared.recent_pop, self._wall)
         self._meters = shared.board.of(number)
@@ -92,7 +95,7 @@ class _Worker:
             time.monotonic,
             self._wall,
         )
-        waiting = AsyncLogins(logins, Settings(), time.monotonic)
+        waiting = self._waiting(logins)
         spool = Spool.open(self._config.submission.spool, f"submission-{self._number}", clock=self._wall)
         shared = self._shared
         view = shared.ledger.view(self._number)
@@ -114,6 +117,12 @@ class _Worker:
         await spool.close()
         await waiting.close()
         store.close()
+
+    def _waiting(self, logins: Logins) -> AsyncLogins:
+        if (path := self._config.accounts.dovecot) is None:
+            return AsyncLogins(logins, Settings(), time.monotonic)
+        dovecot = DovecotAccounts(DovecotAuth(str(path), os.urandom), self._domains)
+        return AsyncLogins(logins, Settings(failure_seconds=DOVECOT_FAILURE_SECONDS), time.monotonic, dovecot=dovecot)
 
     async def _serve(self, service: Service, listen: Listen, made: socket.socket) -> asyncio.Server:
         server: asyncio.Server = await asyncio.get_running_loop().create_server(

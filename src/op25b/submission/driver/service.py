@@ -19,6 +19,7 @@ from op25b.submission.driver.metrics import Board, Meters, Metric
 from op25b.submission.driver.rights import RecentPop, Relaying
 from op25b.submission.driver.tls import Certificates, KeyPair
 from op25b.submission.protocol import FutureRelease, Reply, Settings
+from op25b.submission.protocol.settings import MECHANISMS
 from op25b.submission.spool import Entry, Spool
 from op25b.subscribers.async_login import AsyncLogins
 
@@ -73,10 +74,12 @@ def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
     if listen.role == "relay":
         return Settings.relay(submission.hostname, **bounds)
     without_tls = submission.auth_without_tls
+    mechanisms = ("PLAIN", "LOGIN") if config.accounts.dovecot else MECHANISMS
     kind = Settings.implicit_tls if listen.tls == "implicit" else Settings.submission
     return kind(
         submission.hostname,
         future_release=FutureRelease(HOLD_FOR, wall),
+        mechanisms=mechanisms,
         auth_without_tls=without_tls,
         tls_required=not without_tls,
         **bounds,

@@ -114,7 +114,7 @@ def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
     for name in ("listen", "workers", "spool"):
         if getattr(config.submission, name) != getattr(before.submission, name):
             raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
-    for name in ("store", "health", "relay", "pop"):
+    for name in ("store", "health", "relay", "pop", "accounts"):
         if getattr(config, name) != getattr(before, name):
             raise UserError(f"{path}: {name} changes at a restart only; put it back, or restart the service")
     return config, policy
