@@ -34,7 +34,7 @@ disable_plaintext_auth = no
 mail_location = maildir:{folder}/mail/%u
 auth_mechanisms = plain login
 auth_failure_delay = 0
-auth_cache_size = 0
+auth_verbose = yes
 passdb {{
   driver = passwd-file
   args = username_format=%u {folder}/users
@@ -100,9 +100,13 @@ class Dovecot:
         """Where it checks passwords for root."""
         return self.folder / "auth-op25b"
 
-    def start(self) -> None:
-        lines = [f"{name}:{{PLAIN}}{password}\n" for name, password in self.users.items()]
+    def change(self, users: Mapping[str, str]) -> None:
+        """Other users; of a running one as well."""
+        lines = [f"{name}:{{PLAIN}}{password}\n" for name, password in users.items()]
         (self.folder / "users").write_text("".join(lines))
+
+    def start(self) -> None:
+        self.change(self.users)
         (self.folder / "conf").write_text(SETTINGS.format(**vars(self)) + self.more)
         self._process = subprocess.Popen(["dovecot", "-F", "-c", str(self.folder / "conf")], stderr=subprocess.DEVNULL)
         eventually(self._answers)

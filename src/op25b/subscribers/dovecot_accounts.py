@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
 from op25b.subscribers.accounts import Account
-from op25b.subscribers.dovecot_auth import DovecotAuth
+from op25b.subscribers.dovecot_auth import Away, DovecotAuth
 from op25b.subscribers.lockout import Address
 from op25b.subscribers.names import account_name, sender
 from op25b.subscribers.passwords import Secret
 
+WAITING = 500
 _SINCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,6 +24,7 @@ class DovecotAccounts:
     def __init__(self, auth: DovecotAuth, domains: Iterable[str]) -> None:
         self._auth, self._domains = auth, tuple(domains)
         self._asking: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._waiting = 0
 
     async def check(self, name: str, password: str, address: Address) -> Account | None:
         """Whose password this is, None if nobody's. Raises Away (see `DovecotAuth`)."""
@@ -41,10 +43,18 @@ class DovecotAccounts:
 
     @asynccontextmanager
     async def in_turn(self, name: str, block: str) -> AsyncIterator[None]:
-        """One try after the other of a name from a block: else a burst of guesses were asked before one is counted."""
-        lock = self._asking.setdefault((name, block), asyncio.Lock())
-        async with lock:
-            yield
+        """One try after the other of a name from a block: else a burst of guesses were asked before one is counted.
+
+        Raises Away if too many wait.
+        """
+        if self._waiting >= WAITING:
+            raise Away("too many passwords wait to be checked by Dovecot")
+        self._waiting += 1
+        try:
+            async with self._asking.setdefault((name, block), asyncio.Lock()):
+                yield
+        finally:
+            self._waiting -= 1
 
     async def close(self) -> None:
         await self._auth.close()
