@@ -192,6 +192,14 @@ class Pop(Table):
     servers need not be named."""
 
 
+class Accounts(Table):
+    """Accounts beside those of the store."""
+
+    dovecot: File | None = None
+    """The auth socket of a running Dovecot (`op25b integrate dovecot`), asked for names that the store does not have.
+    SCRAM is not offered then: its server must have keys of every account."""
+
+
 class Config(Table):
     """The whole file. Relative paths are relative to it."""
 
@@ -202,6 +210,7 @@ class Config(Table):
     relay: Relay = Relay()
     health: Health = Health()
     pop: Pop | None = None
+    accounts: Accounts = Accounts()
 
 
 def load(path: Path) -> Config:
@@ -270,6 +279,7 @@ def _absolute(config: Config, folder: Path) -> Config:
             "submission": submission.model_copy(update=changes),
             "relay": _absolute_relay(config.relay, folder),
             "pop": _absolute_pop(config.pop, folder) if config.pop else None,
+            "accounts": _absolute_accounts(config.accounts, folder),
         }
     )
 
@@ -283,6 +293,10 @@ def _absolute_relay(relay: Relay, folder: Path) -> Relay:
 
 def _absolute_pop(pop: Pop, folder: Path) -> Pop:
     return pop.model_copy(update={"secret_file": folder / pop.secret_file})
+
+
+def _absolute_accounts(accounts: Accounts, folder: Path) -> Accounts:
+    return accounts.model_copy(update={"dovecot": folder / accounts.dovecot}) if accounts.dovecot else accounts
 
 
 def _absolute_hop(hop: H, folder: Path) -> H:
