@@ -111,6 +111,9 @@ class Submission(Table):
     auth_without_tls: bool = False
     hide_customers: bool = True
     """Whether the Received field keeps back the customer's address and host name; the logs and the spool have both."""
+    binarymime: bool = False
+    """Whether BINARYMIME (RFC 3030) is offered. Set it where every next hop takes it: a client that is not offered it
+    encodes its message so that all can, and what was taken as BINARYMIME bounces (5.6.3) at a host without it."""
     drain_seconds: Annotated[int, Field(ge=0)] = 30
     """How long a stop waits for messages that are on their way in."""
     limits: Caps = Caps()
