@@ -26,10 +26,8 @@ from op25b.submission.driver import (
     connection,
     dialogue,
     health,
-    login,
     metrics,
     relay_metrics,
-    rights,
     transaction,
 )
 from op25b.submission.driver import limits as limits_of_driver
@@ -84,7 +82,7 @@ def _reply(reply: Reply) -> str:
 
 def replies_page() -> str:
     """What the service may say to a client, code by code."""
-    modules = (replies, connection, dialogue, limits_of_driver, login, rights, transaction)
+    modules = [module for name, module in sorted(sys.modules.items()) if name.startswith("op25b.submission.")]
     found = {_reply(each) for module in modules for each in vars(module).values() if isinstance(each, Reply)}
     lines = [
         MADE,

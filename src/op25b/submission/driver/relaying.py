@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +19,14 @@ from op25b.submission.config import Config, Hop, Submission
 from op25b.submission.config import Relay as RelayConfig
 from op25b.submission.driver import logs
 from op25b.submission.driver.relay_metrics import Bookkeeper, RelayBoard
+from op25b.submission.driver.stopping import when_told
 from op25b.submission.relay.connect import contexts
 from op25b.submission.relay.dkim import Signer, load_key
 from op25b.submission.relay.places import Surroundings
 from op25b.submission.relay.runner import Clockwork, Relay
 from op25b.submission.relay.settings import Limits, NextHop, Settings, Tls
 from op25b.submission.relay.slots import Slots
-from op25b.submission.spool import Reader, Spool
+from op25b.submission.spool import Origin, Reader, Spool
 from op25b.submission.spool.bell import Ear
 from op25b.submission.spool.reader import Marker
 
@@ -33,6 +34,7 @@ GRACE_SECONDS = 10.0
 BREATH_SECONDS = 0.02
 """Between two looks into the spool, however often it rings."""
 CACHED_NAMES = 10_000
+Nowhere = Callable[[Origin], object]
 
 
 def read(relay: RelayConfig, submission: Submission) -> tuple[Settings, Signer]:
@@ -101,32 +103,28 @@ class Alarm:
         self._rang.set()
 
 
-def work(config: Config, board: RelayBoard, parent: int) -> None:
-    """Relay until told to stop, or until the supervisor is gone (`parent` is readable then)."""
-    uvloop.run(_work(config, board, parent))
+def work(config: Config, board: RelayBoard, parent: int, nowhere: Nowhere = lambda _: None) -> None:
+    """Relay until told to stop, or until the supervisor is gone (`parent` is readable then).
+
+    `nowhere` is called for each recipient that there is not, with where its message came from.
+    """
+    uvloop.run(_work(config, board, parent, nowhere))
 
 
-async def _work(config: Config, board: RelayBoard, parent: int) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+async def _work(config: Config, board: RelayBoard, parent: int, nowhere: Nowhere) -> None:
+    stop = asyncio.Event()
     settings, signer = read(config.relay, config.submission)
     folder = config.submission.spool
     reader = Reader.open(folder, exclusive=True)
     alarm = Alarm(folder, stop)
-    loop.add_signal_handler(signal.SIGTERM, alarm.end)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a reload changes nothing here
-
-    def orphaned() -> None:
-        loop.remove_reader(parent)
-        alarm.end()
-
-    loop.add_reader(parent, orphaned)
+    when_told(parent, alarm.end)
     marker = Marker(reader, _now)
     bounces = Spool.open(folder, "relay", clock=_now)
     slots = Slots(settings.connections)
-    around = Surroundings(settings, _resolver(), contexts(), _now, random.shuffle, slots)
+    around = Surroundings(settings, resolver(), contexts(), _now, random.shuffle, slots)
     log = logs.start("relay").info
     clockwork = Clockwork(alarm.sleep, random.random, poll=alarm.longest)
-    relay = Relay(reader, marker, bounces, around, signer, clockwork, log)
+    relay = Relay(reader, marker, bounces, around, signer, clockwork, log, nowhere)
     counting = asyncio.create_task(_count(relay, Bookkeeper(board)))
     try:
         await relay.run(stop)
@@ -148,7 +146,7 @@ async def _count(relay: Relay, book: Bookkeeper) -> None:
         book.write(relay.tally, relay.figures(), time.monotonic())
 
 
-def _resolver() -> dns.asyncresolver.Resolver:
+def resolver() -> dns.asyncresolver.Resolver:
     """The system's; without one, names are not found and mail for them waits."""
     try:
         resolver = dns.asyncresolver.Resolver()

@@ -22,7 +22,7 @@ from op25b.submission.relay.outcome import Outcome, Result, deferred, failed
 from op25b.submission.relay.places import Place, Surroundings
 from op25b.submission.relay.tally import Figures, Tally, by_next_hop
 from op25b.submission.relay.transaction import Letter, Outcomes
-from op25b.submission.spool.envelope import Envelope, Recipient
+from op25b.submission.spool.envelope import Envelope, Origin, Recipient
 from op25b.submission.spool.errors import Damaged, SpoolError
 from op25b.submission.spool.marks import State
 from op25b.submission.spool.reader import Marker, Reader
@@ -50,7 +50,10 @@ class Clockwork:
 
 
 class Relay:
-    """One per spool. `reader` is the exclusive one, `spool` is where bounces go."""
+    """One per spool. `reader` is the exclusive one, `spool` is where bounces go.
+
+    `nowhere` is called for each recipient that there is not, with where its message came from.
+    """
 
     def __init__(
         self,
@@ -61,7 +64,9 @@ class Relay:
         signer: Signer,
         clockwork: Clockwork,
         log: Log,
+        nowhere: Callable[[Origin], object] = lambda _: None,
     ) -> None:
+        self._nowhere = nowhere
         self._reader = reader
         self._marker = marker
         self._spool = spool
@@ -253,6 +258,8 @@ class Relay:
             self._active.discard((message.queue_id, address))
             self.tally.count(outcome)
             self._log_outcome(message, address, outcome, moment)
+            if outcome.nowhere:
+                self._nowhere(envelope.origin)
         if message.status.done:
             self._forget(message)
         else:
