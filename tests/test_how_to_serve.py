@@ -58,6 +58,7 @@ def script() -> str:
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for namespaces and overlays")
+@pytest.mark.timeout(300)
 def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     for tool in TOOLS:
         if subprocess.run(["which", tool], capture_output=True).returncode:
@@ -71,7 +72,7 @@ def test_every_command_of_the_page_works(tmp_path: Path) -> None:
         env=os.environ | {"SCRATCH": str(tmp_path / "scratch")},
         text=True,
         capture_output=True,
-        timeout=110,
+        timeout=280,
     )
     if "overlay" in done.stderr.rsplit("\n", 2)[-2]:
         pytest.skip("no overlay file systems here")
