@@ -100,6 +100,7 @@ class Submission(Table):
     """The way out."""
 
     hostname: Host
+    """This host's name in the greeting, in EHLO, in Received fields and in bounces."""
     server: Slug
     """Which of the policy's own servers this is."""
     spool: File
@@ -132,9 +133,12 @@ class Hop(Table):
     host: Host
     port: Port = 25
     tls: Literal["opportunistic", "encrypted", "verified"] = "opportunistic"
+    """Opportunistic: where it is offered and works. Encrypted: mail waits rather than go in clear. Verified: for the
+    host's name, by an authority that this system trusts."""
     implicit_tls: bool = False
     """TLS from the first byte, as on port 465."""
     username: str | None = None
+    """At the next hop: SCRAM-SHA-256 if it is offered, else PLAIN or LOGIN."""
     password_file: File | None = None
 
 
@@ -163,6 +167,7 @@ class Relay(Table):
     connections_per_destination: Annotated[int, Field(ge=1, le=1000)] = 20
 
     smart_host: Hop | None = None
+    """Where mail goes that has no route; without it, to its domain's MX."""
     routes: tuple[Route, ...] = Field(default=(), strict=False)
     dkim: tuple[DkimKey, ...] = Field(default=(), strict=False)
 
