@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from op25b.policy.intervals import Address
@@ -35,7 +36,7 @@ from op25b.submission.protocol import (
     Reset,
     Session,
 )
-from op25b.submission.spool import Entry, SpoolError, SpoolFull
+from op25b.submission.spool import Entry, SpoolFull
 from op25b.subscribers.accounts import Account
 from op25b.subscribers.lockout import block_of
 
@@ -263,24 +264,22 @@ class Dialogue:
             transaction.hold(why)
         unsaved, transaction.unsaved = transaction.unsaved, 0
         assert transaction.entry is not None
-        self._later(self._committing(transaction.entry, transaction.commit(), unsaved))
-        return None
-
-    async def _committing(self, entry: Entry, commit: Awaitable[str], unsaved: int) -> Reply:
-        service, began = self._service, self._service.now()
         service.receiving -= unsaved
         service.committing(unsaved)
-        try:
-            await commit
-        except SpoolError as error:
-            service.meters.add(Metric.SPOOL_FAILED)
-            service.log.error("spool failed", id=entry.queue_id, reason=str(error))
-            return FULL if isinstance(error, SpoolFull) else FAILED
-        finally:
-            service.committing(-unsaved)
-            self._forget()
-        service.took(entry, began)
-        return Reply(250, "2.0.0", f"queued as {entry.queue_id}")
+        transaction.commit(partial(self._committed, transaction.entry, unsaved, service.now()))
+        return None
+
+    def _committed(self, entry: Entry, unsaved: int, began: float, error: BaseException | None) -> None:
+        service = self._service
+        service.committing(-unsaved)
+        self._forget()
+        if error is None:
+            service.took(entry, began)
+            self._resume(Reply(250, "2.0.0", f"queued as {entry.queue_id}"))
+            return
+        service.meters.add(Metric.SPOOL_FAILED)
+        service.log.error("spool failed", id=entry.queue_id, reason=str(error))
+        self._resume(FULL if isinstance(error, SpoolFull) else FAILED)
 
     def _later(self, work: Coroutine[Any, Any, Answer]) -> None:
         # the loop itself keeps only weak references to tasks
