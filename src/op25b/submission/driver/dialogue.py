@@ -98,10 +98,10 @@ class Dialogue:
             case Reset():
                 self._forget()
             case Auth(mechanism, initial):
-                self._auth(mechanism, initial)
+                return self._auth(mechanism, initial)
             case AuthResponse(data):
                 assert self._log_in is not None
-                self._later(self._logging_in(self._log_in, self._log_in.go_on(data)))
+                return self._said(self._log_in, self._log_in.go_on(data))
             case AuthCancelled():
                 self._log_in = None
         return None
@@ -124,15 +124,21 @@ class Dialogue:
             self._service.limits.logged_out(self.account)
             self.account = None
 
-    def _auth(self, mechanism: str, initial: bytes | None) -> None:
+    def _auth(self, mechanism: str, initial: bytes | None) -> Answer | None:
         bindings = {} if self._tls is None else self._tls.bindings
-        self._log_in = LogIn(self._service.logins, mechanism, self._address, bindings, self._service.nonce())
-        self._later(self._logging_in(self._log_in, self._log_in.begin(initial)))
+        self._log_in = LogIn(self._service.logins, mechanism, self._address, bindings, self._service.nonce)
+        return self._said(self._log_in, self._log_in.begin(initial))
 
-    async def _logging_in(
-        self, log_in: LogIn, step: Coroutine[Any, Any, Challenge | Authenticated | Reply]
-    ) -> Challenge | Authenticated | Reply:
-        answer = await step
+    def _said(self, log_in: LogIn, answer: Challenge | Authenticated | None) -> Answer | None:
+        if answer is not None:
+            return self._logged_in(log_in, answer)
+        self._later(self._logging_in(log_in))
+        return None
+
+    async def _logging_in(self, log_in: LogIn) -> Answer:
+        return self._logged_in(log_in, await log_in.answer())
+
+    def _logged_in(self, log_in: LogIn, answer: Challenge | Authenticated | Reply) -> Answer:
         if isinstance(answer, Challenge):
             return answer
         service, taken = self._service, isinstance(answer, Authenticated)
