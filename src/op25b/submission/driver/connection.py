@@ -19,8 +19,6 @@ HANDSHAKE_SECONDS = 30
 LEAVE_SECONDS = 10
 """How long a client may take to read the last reply."""
 CROWDED_SECONDS = 10
-BACKLOG = 256 * 1024
-"""Octets that may wait for a decision before the connection is no longer read."""
 
 IDLE = Reply(421, "4.4.2", "nothing came for too long; closing")
 SLOW = Reply(421, "4.4.2", "the message comes too slowly; closing")
@@ -41,7 +39,7 @@ class Connection(asyncio.Protocol):
     """Made by a listener for each client. Everything it is called for happens in the worker's one event loop."""
 
     __slots__ = (
-        "_backlog", "_closing", "_dialogue", "_eof", "_pace", "_paused", "_service", "_session", "_stuck", "_tls",
+        "_closing", "_dialogue", "_eof", "_pace", "_paused", "_service", "_session", "_stuck", "_tls",
         "_transport", "address", "listen", "terms",
     )  # fmt: skip
 
@@ -51,7 +49,6 @@ class Connection(asyncio.Protocol):
         """What was agreed when it came: a reload changes it for later ones."""
         self._tls: TlsLayer | None = None
         self._closing = self._eof = self._paused = self._stuck = False
-        self._backlog = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         service = self._service
@@ -98,7 +95,10 @@ class Connection(asyncio.Protocol):
         if data:
             self._pace.octets += len(data)
             self._session.receive(data)
-            self._pump()
+            if self._session.waiting:
+                self._pause(True)  # it is kept until the decision
+            else:
+                self._pump()
 
     def eof_received(self) -> bool:
         # a client that sends everything and shuts its side still gets its replies
@@ -213,8 +213,11 @@ class Connection(asyncio.Protocol):
         return starts_tls
 
     def _pace_reading(self) -> None:
-        """Stop reading while more comes than can be worked off."""
-        blocked = self._stuck or self._dialogue.draining or self._session.waiting
+        """Stop reading while more comes than can be worked off.
+
+        Not for each decision that is waited for: few clients send meanwhile, and to stop costs two system calls.
+        """
+        blocked = self._stuck or self._dialogue.draining or (self._paused and self._session.waiting)
         self._pause(blocked or (self._dialogue.in_message and self._service.behind()))
 
     def _pause(self, wanted: bool) -> None:
