@@ -92,6 +92,10 @@ class AsyncLogins:
         """What is known of a name, for a SCRAM exchange over its `keys`. Raises Unavailable."""
         return await self._run(self._reading, self._logins.look_up, name, address)
 
+    def at_once(self, name: str, password: str, address: Address) -> Result | None:
+        """`check`, if it takes no waiting; see `Logins.at_once`."""
+        return self._logins.at_once(name, password, address)
+
     async def end_scram(self, question: Question, proved: bool, unique: bytes) -> Result:
         """The end of that exchange; see `Logins.end_scram`."""
         started = self._clock()
