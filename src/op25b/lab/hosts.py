@@ -34,9 +34,11 @@ class Mailbox:
 
     def find(self, token: str) -> email.message.Message | None:
         """The delivered message whose Message-ID holds the token, or None."""
-        for file in sorted(self.path.glob("new/*")):
-            message = email.message_from_bytes(file.read_bytes())
-            if token in message.get("Message-ID", ""):
+        for file in self.path.glob("new/*"):
+            octets = file.read_bytes()
+            if token.encode() in octets and token in (message := email.message_from_bytes(octets)).get(
+                "Message-ID", ""
+            ):
                 return message
         return None
 
