@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from typing import ParamSpec, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from op25b.errors import Missing, UserError
+from op25b.subscribers.accounts import Account
 from op25b.subscribers.lockout import Address
 from op25b.subscribers.login import Logins, Question, Result
 
@@ -78,6 +79,10 @@ class AsyncLogins:
         """The end of that exchange; see `Logins.end_scram`."""
         started = self._clock()
         return await self._answer(question, None, self._logins.end_scram(question, proved, unique), started)
+
+    async def owner(self, names: Sequence[str], sender: str) -> Account | None:
+        """The first of these accounts, known without a log-in here, that may send as `sender`. Raises Unavailable."""
+        return await self._run(self._reading, self._logins.owner, names, sender)
 
     async def fail(self) -> None:
         """Wait as long as a failed log-in does, for an exchange that failed before anything was checked."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -156,6 +156,11 @@ class Logins:
                 self._rehash(account, password)
         except (UserError, SQLAlchemyError) as error:
             _log.warning("account %s: the store could not be brought up to date: %s", account.name, error)
+
+    def owner(self, names: Sequence[str], sender: str) -> Account | None:
+        """The first of these accounts (prepared names) that may send as `sender`; suspended ones may not."""
+        found = (self._fresh.find(name) for name in names)
+        return next((each for each in found if each and each.suspended is None and each.may_send_as(sender)), None)
 
     def refresh(self) -> None:
         """Look again at what the accounts are like; for a timer of some minutes."""

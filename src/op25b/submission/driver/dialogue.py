@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from op25b.policy.intervals import Address
@@ -37,11 +37,13 @@ from op25b.submission.protocol import (
 )
 from op25b.submission.spool import Entry, SpoolError, SpoolFull
 from op25b.subscribers.accounts import Account
+from op25b.subscribers.async_login import Unavailable
 from op25b.subscribers.lockout import block_of
 
 TARPIT_SECONDS = 20.0
 FULL = Reply(452, "4.3.1", "the server's disk is full; try again later")
 FAILED = Reply(451, "4.3.0", "the message could not be stored; try again later")
+UNKNOWN = Reply(451, "4.3.0", "the accounts cannot be looked at now; try again later")
 BUSY = Reply(452, "4.3.1", "the server has too many messages under way; try again later")
 
 
@@ -152,11 +154,29 @@ class Dialogue:
                 return refusal
         return answer
 
-    def _mail(self, event: Mail) -> Answer:
+    def _mail(self, event: Mail) -> Answer | None:
         service = self._service
         if service.stopping:
             return Reply(421, "4.3.2", "the server is being restarted; try again in a minute")
-        client = self._client()
+        if self._listen.role == "submission":
+            return self._begin(event, Client(Source.NETWORK, self.account))
+        relaying = self._terms.relaying
+        if names := relaying.by_pop(self._address, service.wall()):
+            self._later(self._begin_by_pop(event, names))
+            return None
+        return self._begin(event, relaying.client(self._address))
+
+    async def _begin_by_pop(self, event: Mail, names: Sequence[str]) -> Answer:
+        service = self._service
+        try:
+            account = await service.logins.owner(names, event.sender)
+        except Unavailable as error:
+            service.log.error("an account could not be looked up", address=self._where, reason=str(error))
+            return UNKNOWN
+        return self._begin(event, Client(Source.POP if account else Source.OTHER, account))
+
+    def _begin(self, event: Mail, client: Client) -> Answer:
+        service = self._service
         if client.account is not None:
             refusal = rights.sender_refusal(client.account, event.sender)
             if refusal is not None:
@@ -171,11 +191,6 @@ class Dialogue:
             return refusal
         self._transaction = Transaction(event, client, payer)
         return ACCEPT
-
-    def _client(self) -> Client:
-        if self._listen.role == "submission":
-            return Client(Source.NETWORK, self.account)
-        return self._terms.relaying.client(self._address, self._service.wall())
 
     def _recipient(self, event: Recipient) -> Answer | None:
         service, transaction = self._service, self._transaction

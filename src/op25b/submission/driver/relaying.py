@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 from datetime import UTC, datetime
 
 import dns.asyncresolver
@@ -15,6 +14,7 @@ from op25b.errors import UserError
 from op25b.submission.config import Config, Hop, Submission
 from op25b.submission.config import Relay as RelayConfig
 from op25b.submission.driver import logs
+from op25b.submission.driver.stopping import until_told
 from op25b.submission.relay.connect import contexts
 from op25b.submission.relay.destination import Surroundings
 from op25b.submission.relay.dkim import Signer, load_key
@@ -57,15 +57,7 @@ def work(config: Config, parent: int) -> None:
 
 
 async def _work(config: Config, parent: int) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a reload changes nothing here
-
-    def orphaned() -> None:
-        loop.remove_reader(parent)
-        stop.set()
-
-    loop.add_reader(parent, orphaned)
+    stop = until_told(parent)
     settings, signer = read(config.relay, config.submission)
     folder = config.submission.spool
     reader = Reader.open(folder, exclusive=True)

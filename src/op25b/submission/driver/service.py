@@ -47,12 +47,13 @@ class Terms:
         submission = config.submission
         server = next(each for each in policy.own_servers if each.name == submission.server)
         brands = [domain for brand in policy.provider.brands for domain in brand.domains]
+        not_from = config.pop.not_from if config.pop else ()
         return cls(
             submission.hostname,
             submission.hide_customers,
             submission.limits,
             certificates(config),
-            Relaying(policy, server, [*brands, *submission.local_domains], recent_pop),
+            Relaying(policy, server, [*brands, *submission.local_domains], recent_pop, not_from),
             {listen: _settings(listen, config, wall) for listen in submission.listen},
         )
 

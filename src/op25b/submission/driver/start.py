@@ -7,18 +7,21 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from socket import socket
+
+from structlog.typing import FilteringBoundLogger
 
 from op25b.errors import UserError
-from op25b.policy.model import Policy
+from op25b.policy.model import Policy, PopBeforeSmtp
 from op25b.store import Store
 from op25b.store.schema import require_current
 from op25b.submission import config as configuration
 from op25b.submission.config import Config
-from op25b.submission.driver import health, listening, logs, relaying
+from op25b.submission.driver import health, listening, logs, pop_reports, relaying
 from op25b.submission.driver.ledger import Ledger
 from op25b.submission.driver.metrics import Board, Metric
 from op25b.submission.driver.notify import Notifier
-from op25b.submission.driver.rights import RecentPop
+from op25b.submission.driver.pop_table import PopTable
 from op25b.submission.driver.server import Shared, work
 from op25b.submission.driver.service import certificates
 from op25b.submission.driver.workers import Job, Supervisor
@@ -26,50 +29,54 @@ from op25b.submission.driver.workers import Job, Supervisor
 STUCK_SECONDS = 60
 
 
-def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
+def serve(path: Path, *, with_relay: bool = True) -> int:
     """Serve until told to stop; the exit status. Raises UserError and Missing for what keeps it from starting.
 
     Without the relay what is taken stays in the spool, for a relay elsewhere.
     """
     config, policy = read(path)
     _check(config)
-    submission = config.submission
+    submission, pop = config.submission, config.pop
     count = submission.workers or os.cpu_count() or 1
-    board = Board(count)
+    board, pops = Board(count), PopTable()
     reread = partial(_reread, path, config)
-    shared = Shared(Ledger(count), board, reread, recent_pop)
+    shared = Shared(Ledger(count), board, reread, pops.names)
     ports = [(listen, listening.sockets(listen.address, listen.port, count)) for listen in submission.listen]
     watched = listening.single(config.health.address, config.health.port)
+    reported = [listening.single(pop.address, pop.port)] if pop else []
     log = logs.start("supervisor")
+    _warn_of_pop(config, policy, log)
+
+    def keep(*wanted: socket) -> None:
+        for each in (*(one for _, made in ports for one in made), watched, *reported):
+            if each not in wanted:
+                each.close()
 
     def worker(number: int, parent: int) -> None:
-        for _, made in ports:
-            for other in (*made[:number], *made[number + 1 :]):
-                other.close()
-        watched.close()
+        keep(*(made[number] for _, made in ports))
         work(number, [(listen, made[number]) for listen, made in ports], config, policy, shared, parent)
 
     def monitor(parent: int) -> None:
-        close_all()
+        keep(watched)
         health.serve(watched, board, parent)
 
     def relay(parent: int) -> None:
-        close_all()
-        watched.close()
+        keep()
         relaying.work(config, parent)
 
-    def close_all() -> None:
-        for _, made in ports:
-            for each in made:
-                each.close()
+    def reports(parent: int) -> None:
+        assert pop is not None
+        keep(*reported)
+        pop_reports.work(reported[0], pop_reports.read_secret(pop.secret_file), pops, parent)
 
     jobs = [_job(number, board, shared.ledger, partial(worker, number)) for number in range(count)]
+    others = [("relay", relay, with_relay), ("health", monitor, True), ("pop", reports, pop is not None)]
     supervisor = Supervisor(
-        jobs=[*jobs, *([Job("relay", relay)] if with_relay else []), Job("health", monitor)],
+        jobs=[*jobs, *(Job(name, run) for name, run, wanted in others if wanted)],
         log=log,
         notifier=Notifier(os.environ),
         check_reload=lambda: _check(reread()[0]),
-        stopping=close_all,
+        stopping=keep,
         drain_seconds=submission.drain_seconds,
     )
     return supervisor.run()
@@ -107,10 +114,9 @@ def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
     for name in ("listen", "workers", "spool"):
         if getattr(config.submission, name) != getattr(before.submission, name):
             raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
-    if (config.store, config.health, config.relay) != (before.store, before.health, before.relay):
-        raise UserError(
-            f"{path}: store, health and relay change at a restart only; put them back, or restart the service"
-        )
+    for name in ("store", "health", "relay", "pop"):
+        if getattr(config, name) != getattr(before, name):
+            raise UserError(f"{path}: {name} changes at a restart only; put it back, or restart the service")
     return config, policy
 
 
@@ -118,6 +124,8 @@ def _check(config: Config) -> None:
     """What a worker would fail over."""
     certificates(config)
     relaying.read(config.relay, config.submission)
+    if config.pop:
+        pop_reports.read_secret(config.pop.secret_file)
     spool = config.submission.spool
     folder = spool if spool.exists() else spool.parent
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) or not folder.is_dir():
@@ -127,6 +135,15 @@ def _check(config: Config) -> None:
         require_current(store)
     finally:
         store.close()
+
+
+def _warn_of_pop(config: Config, policy: Policy, log: FilteringBoundLogger) -> None:
+    """Configuration and policy do not belong together, and yet nothing is wrong enough not to serve."""
+    refused = policy.submission.pop_before_smtp is PopBeforeSmtp.REFUSED
+    if config.pop and refused:
+        log.warning("the policy refuses POP before SMTP: what Dovecot reports to [pop] opens nothing")
+    elif not config.pop and not refused:
+        log.warning("the policy knows POP before SMTP, and nothing reports log-ins: [pop] is missing")
 
 
 def _job(number: int, board: Board, ledger: Ledger, run: Callable[[int], None]) -> Job:
