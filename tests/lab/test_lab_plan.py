@@ -161,4 +161,4 @@ def test_the_service_is_told_where_it_listens_and_where_mail_goes(tmp_path: Path
         "foreign.example": str(plan.host("foreign").address(4)),
         "toy.example": "127.0.0.1",
     }
-    assert (read.submission.local_domains, read.health.port) == (("toy.example",), 9526)
+    assert (read.submission.local_domains, read.health.port) == (("toy.example",), 9527)

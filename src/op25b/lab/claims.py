@@ -32,6 +32,7 @@ class Try(Table):
     auth: Auth | None = None
     tls: bool = True
     answer: str | None = None
+    pop: Literal["just-read", "read-elsewhere", "not-lately"] | None = None
 
     @property
     def submits(self) -> bool:

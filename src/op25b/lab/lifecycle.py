@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from op25b.errors import Missing
-from op25b.lab import mailserver, records, service, webmail_server
+from op25b.lab import mailserver, pop, records, service, webmail_server
 from op25b.lab.certificates import Authority
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab, run_inside, work_directory
@@ -53,6 +53,7 @@ def up(name: str, provider: Provider, *, now: datetime, directory: Path, policy:
             record = records.read(directory, name)
             assert record is not None
             lab = Lab(name, plan, record, _mail_program(record))
+            _check_tools({"dovecot": "dovecot-pop3d"} if lab.read_by_pop else {})
             _build(lab, now, provider.policy)
             _mark_ready(record, provider)
         except BaseException:
@@ -104,6 +105,7 @@ def _start_mail(lab: Lab, authority: Authority, policy: str) -> None:
     service.add_accounts(lab, authority.now)
     service.write_services(lab, authority, policy)
     starting = [service.Starting.begin(lab, each) for each in lab.plan.services]
+    readers = [pop.begin(lab, each, f"{WORK}/{service.PASSWD}") for each in lab.read_by_pop]
     for server in lab.plan.mail_servers:
         key, certificate = authority.issue(server.names, server.addresses)
         etc = lab.files / server.name / "etc"
@@ -119,6 +121,8 @@ def _start_mail(lab: Lab, authority: Authority, policy: str) -> None:
             lab.spawn(server.host, mailserver.standin_command(server, root, f"{WORK}/{server.name}"))
     for each in starting:
         each.wait()
+    for reader in readers:
+        pop.wait(lab, reader, _BUILD_SECONDS)
 
 
 def _start_postfix(lab: Lab, servers: Sequence[MailServer]) -> None:

@@ -48,6 +48,7 @@ class Provider:
         provider's as its smart host.
     policy: the text of the policy file, which the own servers serve by.
     domains: those of the customers' mail addresses.
+    pop: customers read their mail by POP.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Provider:
     home_servers: tuple[str, ...] = ()
     policy: str = ""
     domains: tuple[str, ...] = ()
+    pop: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class Host:
     def address(self, version: int) -> Address | None:
         """Its first address of the family 4 or 6, or None."""
         return next((a for a in self.addresses if a.version == version), None)
+
+    def another_address(self, version: int) -> Address | None:
+        """One that is routed to it and not its own yet, or None."""
+        routed = [network for network in self.routed if network.version == version]
+        return free_host(routed, map(whole, self.addresses))
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,7 @@ def lab_plan(provider: Provider) -> LabPlan:
         provider.name,
         hosts,
         tuple(_mail_servers(provider, by_name, accounts)),
-        servers.services(provider.servers, provider.domains, by_name["foreign"].addresses, _LOOPBACK),
+        servers.services(provider.servers, provider.domains, provider.pop, by_name["foreign"].addresses, _LOOPBACK),
         {name: _host_name(name) for name in given},
         accounts,
     )

@@ -69,7 +69,7 @@ class MailServer:
 class Service:
     """One `op25b serve`: the policy's own server `server`, its certificates' names, where it listens.
 
-    `routes`: the next hop of each domain that anybody in the lab writes to.
+    `routes`: the next hop of each domain that anybody in the lab writes to. `pop`: POP log-ins are reported to it.
     """
 
     name: str
@@ -80,19 +80,24 @@ class Service:
     ports: tuple[int, ...]
     local_domains: tuple[str, ...]
     routes: tuple[tuple[str, Address], ...]
+    pop: bool = False
 
 
 def services(
-    servers: Iterable[OwnServer], domains: tuple[str, ...], foreign: tuple[Address, ...], loopback: Address
+    servers: Iterable[OwnServer], domains: tuple[str, ...], pop: bool, foreign: tuple[Address, ...], loopback: Address
 ) -> tuple[Service, ...]:
-    """`foreign`: addresses of the foreign server; mail for `domains` goes to the mailboxes at `loopback`."""
+    """`foreign`: addresses of the foreign server; mail for `domains` goes to the mailboxes at `loopback`. With `pop`
+    the mailboxes are read on the first of the servers."""
     found = []
     for index, server in enumerate(servers):
         addresses = tuple(map(ip_address, server.addresses))
         routes = ((FOREIGN_DOMAIN, reached_from(addresses, foreign)), *((domain, loopback) for domain in domains))
         found.append(
-            Service(f"own{index}", "mail", server.name, server.hosts, addresses, server.ports, domains, routes)
-        )
+            Service(
+                f"own{index}", "mail", server.name, server.hosts, addresses, server.ports, domains, routes,
+                pop and index == 0,
+            )
+        )  # fmt: skip
     return tuple(found)
 
 

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from op25b.errors import Missing
+from op25b.lab import pop
 from op25b.lab.certificates import Authority
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab
@@ -28,8 +29,9 @@ from op25b.subscribers.accounts import Accounts, New
 from op25b.subscribers.importing import parse
 
 _STORE = "accounts.db"
+PASSWD = "passwd"
 _READY_SECONDS = 60.0
-_HEALTH = 9525
+_PORTS = 9525
 
 
 def passwd_file(accounts: Iterable[Account]) -> str:
@@ -52,6 +54,7 @@ def service_toml(service: Service, index: int) -> str:
         for name in service.names
     )
     routes = "".join(f'[[relay.routes]]\ndomain = "{domain}"\nhost = "{hop}"\n' for domain, hop in service.routes)
+    reports = f'[pop]\nport = {_PORTS + 2 * index + 1}\nsecret_file = "etc/{pop.SECRET}"\n' if service.pop else ""
     local = ", ".join(f'"{domain}"' for domain in service.local_domains)
     return f"""\
 policy = "policy.toml"
@@ -62,8 +65,8 @@ server = "{service.server}"
 spool = "spool"
 workers = 1
 local_domains = [{local}]
-{pairs}{listen}{routes}[health]
-port = {_HEALTH + index}
+{pairs}{listen}{routes}{reports}[health]
+port = {_PORTS + 2 * index}
 """
 
 
@@ -72,7 +75,9 @@ def add_accounts(lab: Lab, now: datetime) -> None:
 
     Who has a mail server at home may also send from that domain.
     """
-    lines, faults = parse(passwd_file(lab.plan.accounts.values()).encode(), None, lambda _: False)
+    passwd = lab.files / PASSWD
+    passwd.write_text(passwd_file(lab.plan.accounts.values()))
+    lines, faults = parse(passwd.read_bytes(), None, lambda _: False)
     assert not faults
     at_home = {way.account for server in lab.plan.mail_servers for way in server.smart_hosts}
     new = []
@@ -105,6 +110,8 @@ def write_services(lab: Lab, authority: Authority, policy: str) -> None:
             private = folder / "etc" / f"{name}.key"
             private.touch(0o600)
             private.write_bytes(key)
+        if service.pop:
+            pop.prepare(lab, service)
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,8 @@ class Starting:
         folder = lab.files / service.name
         notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notices.bind(str(folder / "notify"))
-        command = [sys.executable, "-m", "op25b", "serve", f"{WORK}/{service.name}/service.toml"]
+        clock = pop.clock(service) if service in lab.read_by_pop else []
+        command = [*clock, sys.executable, "-m", "op25b", "serve", f"{WORK}/{service.name}/service.toml"]
         with (folder / "log").open("wb") as log:
             # its standard output is never written to: it only tells us if the service ends
             process = subprocess.Popen(

@@ -40,6 +40,7 @@ def provider(policy: Policy, text: str, claims: Iterable[Claim]) -> Provider:
         home_servers=tuple(dict.fromkeys(homes)),
         policy=text,
         domains=_domains(policy),
+        pop=any(each.pop for each in tries),
     )
 
 

@@ -15,6 +15,11 @@ from op25b.policy.verdict import SMTP
 
 AT_ONCE_MS = 1000.0
 """A refusal that takes longer is not quick: the person is left waiting."""
+_BEFORE = {
+    "just-read": "just after POP",
+    "read-elsewhere": "just after POP from another address",
+    "not-lately": "no POP within the policy's minutes",
+}
 _REFUSALS = {Refuse.TCP_RESET: Kind.RESET, Refuse.ICMP: Kind.PROHIBITED, Refuse.DROP: Kind.SILENT}
 
 
@@ -67,17 +72,18 @@ def fate_of(how: Try) -> str:
     if how.decision is Decision.BLOCK:
         return "refused"
     if how.answer:
-        return f"answered {how.answer}"
+        return how.answer if how.answer == "closed" else f"answered {how.answer}"
     return "connected" if how.by == "connect" else "delivered"
 
 
 def manner(how: Try, login: Login | None) -> str:
     """What is special about the way a mail program submits."""
+    before = f", {_BEFORE[how.pop]}" if how.pop else ""
     if not how.submits:
-        return ""
+        return before
     auth = "no AUTH" if login is None else f"AUTH {login.mechanism}"
     wrong = ", wrong password" if how.auth == "wrong-password" else ""
-    return f", {auth}{wrong}{'' if how.tls else ', no TLS'}"
+    return f", {auth}{wrong}{'' if how.tls else ', no TLS'}{before}"
 
 
 def when(how: Try) -> str:
@@ -101,7 +107,10 @@ def as_expected(fate: str, happened: Happened, refuse: Refuse) -> bool:
     if fate == "connected":
         return outcome.kind is Kind.CONNECTED
     if fate.startswith("answered "):
-        return outcome.kind is Kind.CONNECTED and happened.answer.startswith(fate.removeprefix("answered "))
+        said = happened.answer.startswith(fate.removeprefix("answered "))
+        return outcome.kind is Kind.CONNECTED and said and not delivered
+    if fate == "closed":
+        return outcome.kind is Kind.RESET and outcome.forwarded and not outcome.here and not delivered
     silent = refuse is Refuse.DROP
     quick = silent or (outcome.here and (outcome.milliseconds or 0.0) < AT_ONCE_MS)
     return outcome.kind is _REFUSALS[refuse] and quick and not outcome.forwarded and not delivered

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
-from op25b.lab import clients
+from op25b.lab import clients, pop
 from op25b.lab.addresses import Address
 from op25b.lab.attempts import attempt
 from op25b.lab.claims import Claim, Claims, Try
@@ -55,9 +55,15 @@ class Trials:
         self._policies: dict[str, tuple[Policy, Judge]] = {}
         self._recordings: dict[str, Recording] = {}
 
+    def left_out(self) -> set[str]:
+        """Claims that cannot be shown in this lab, for want of a POP server."""
+        wanting = [] if self.lab.read_by_pop else self.claims.of(self.lab.plan.provider)
+        return {claim.id for claim in wanting if any(how.pop for how in claim.tries)}
+
     def steps(self) -> list[Step]:
         """All attempts of the provider's claims, those under one policy and instant together."""
-        found = [step for claim in self.claims.of(self.lab.plan.provider) for step in self._steps(claim)]
+        theirs = [claim for claim in self.claims.of(self.lab.plan.provider) if claim.id not in self.left_out()]
+        found = [step for claim in theirs for step in self._steps(claim)]
         return sorted(found, key=self._stage)
 
     def run(self, progress: Callable[[], None]) -> list[Trial]:
@@ -82,7 +88,7 @@ class Trials:
             for who, host in self._from(how):
                 # a home server relays by IPv4
                 for version in (4,) if how.by == "home-server" else (4, 6):
-                    src = host.address(version)
+                    src = host.address(version) if how.pop != "read-elsewhere" else host.another_address(version)
                     if src is None:
                         continue
                     for dst, mailbox in self._to(how, version):
@@ -109,7 +115,7 @@ class Trials:
         elif how.to == "own":
             own = [address for each in plan.services for address in each.addresses if address.version == version]
             # who is told a name takes one of its addresses
-            by_name = how.submits or how.by == "home-server"
+            by_name = how.submits or how.pop or how.by == "home-server"
             yield from ((address, "foreign") for address in (own[:1] if by_name else own))
         else:
             address = plan.host({"own-web": "mail"}.get(how.to, how.to)).address(version)
@@ -128,6 +134,7 @@ class Trials:
             self.other.apply(elsewhere(self.lab), how.at or self.now)
         else:
             self.other.withdraw()
+        self._read_mail(step)
         message = self._message(step, f"{step.claim.id}.{number}.{secrets.token_hex(8)}")
         login = self._login(step, number)
         began = time.monotonic()
@@ -165,6 +172,17 @@ class Trials:
             happened,
         )
 
+    def _read_mail(self, step: Step) -> None:
+        """Let the sender do by POP what the try wants to have been done before."""
+        match step.how.pop:
+            case "just-read":
+                pop.read_mail(self.lab, step.host.name, str(step.src))
+            case "read-elsewhere":
+                self.lab.add_address(step.host.name, str(step.src))
+                pop.read_mail(self.lab, step.host.name, str(step.host.address(step.src.version)))
+            case "not-lately":
+                pop.put_forward(self.lab, self.policy.submission.pop_minutes)
+
     def _judge(self, text: str) -> tuple[Policy, Judge]:
         if text not in self._policies:
             policy = load(text).policy
@@ -189,7 +207,7 @@ class Trials:
             return Message(token, recipient=f"owner@{HOME_DOMAIN}")
         if how.by == "home-server":
             return Message(token, f"via{how.port}@{HOME_DOMAIN}" if how.to == "own" else f"owner@{HOME_DOMAIN}")
-        if how.submits:
+        if how.submits or how.pop:
             return Message(token, self.lab.plan.accounts[step.host.name].name)
         return Message(token)
 
