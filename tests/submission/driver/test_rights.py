@@ -91,6 +91,16 @@ def test_strangers_reach_the_local_domains(to: str) -> None:
     assert relaying.refusal(relaying.client(OUTSIDE), to) is None
 
 
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [("x@a.example", True), ("postmaster", False), ("PostMaster@a.example", False), ("postmaster2@a.example", True)],
+)
+def test_what_strangers_write_to_must_exist(to: str, expected: bool) -> None:
+    relaying = _relaying()
+    assert relaying.must_exist(relaying.client(OUTSIDE), to) is expected
+    assert relaying.must_exist(relaying.client(INSIDE, AT), to) is False
+
+
 @pytest.mark.parametrize("to", ["x@b.example", "x@sub.a.example", "x@a.example.b.example", "x", "x@", '"@a.example"@b'])
 def test_and_nothing_else(to: str) -> None:
     for pop, expected in (("refused", NO_RELAY), ("required", NO_RELAY_POP)):

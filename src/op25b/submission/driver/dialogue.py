@@ -10,6 +10,7 @@ from op25b.policy.intervals import Address
 from op25b.submission.config import Listen
 from op25b.submission.driver import rights
 from op25b.submission.driver.login import LogIn
+from op25b.submission.driver.mailboxes import Unknown
 from op25b.submission.driver.metrics import Metric
 from op25b.submission.driver.rights import Client, Source
 from op25b.submission.driver.service import Service, Terms
@@ -44,6 +45,8 @@ TARPIT_SECONDS = 20.0
 FULL = Reply(452, "4.3.1", "the server's disk is full; try again later")
 FAILED = Reply(451, "4.3.0", "the message could not be stored; try again later")
 UNKNOWN = Reply(451, "4.3.0", "the accounts cannot be looked at now; try again later")
+NOBODY = Reply(550, "5.1.1", "there is no such mailbox here")
+UNVERIFIED = Reply(450, "4.1.1", "it cannot be said just now whether there is such a mailbox; try again later")
 BUSY = Reply(452, "4.3.1", "the server has too many messages under way; try again later")
 
 
@@ -199,24 +202,42 @@ class Dialogue:
         if self._listen.role == "relay":
             refusal = self._terms.relaying.refusal(transaction.client, event.address)
         if refusal is not None:
-            service.meters.add(Metric.RECIPIENTS_REFUSED)
-            service.limits.rejected(transaction.payer)
-            return self._slowly(refusal)
+            delay = self._count_refusal(transaction)
+            if not delay:
+                return refusal
+            asyncio.get_running_loop().call_later(delay, self._resume, refusal)
+            return None
         count = len(transaction.recipients) + 1
         if (refusal := service.limits.recipients(transaction.payer, count)) is not None:
             service.capped(refusal, self._address, self.name)
             return refusal
+        if self._listen.role == "relay" and self._terms.relaying.must_exist(transaction.client, event.address):
+            self._later(self._if_there(event, transaction))
+            return None
         transaction.add(event)
         return ACCEPT
 
-    def _slowly(self, refusal: Reply) -> Reply | None:
-        """At once the first times; then later and later: who tries address after address has time."""
+    async def _if_there(self, event: Recipient, transaction: Transaction) -> Answer:
+        try:
+            there = await self._service.mailboxes.has(event.address)
+        except Unknown as error:
+            self._service.log.warning("recipient not verified", recipient=event.address, reason=str(error))
+            return UNVERIFIED
+        if there:
+            transaction.add(event)
+            return ACCEPT
+        await asyncio.sleep(self._count_refusal(transaction))
+        return NOBODY
+
+    def _count_refusal(self, transaction: Transaction) -> float:
+        """Seconds to wait before saying so. None the first times; then more and more: guessing addresses takes long."""
+        self._service.meters.add(Metric.RECIPIENTS_REFUSED)
+        self._service.limits.rejected(transaction.payer)
         self._refused += 1
         over = self._refused - self._terms.caps.tarpit_after
         if not self._terms.caps.tarpit_after > 0 or over <= 0:
-            return refusal
-        asyncio.get_running_loop().call_later(min(2.0 ** (over - 1), TARPIT_SECONDS), self._resume, refusal)
-        return None
+            return 0.0
+        return min(2.0 ** (over - 1), TARPIT_SECONDS)
 
     def _start(self) -> Answer:
         service, transaction = self._service, self._transaction

@@ -79,18 +79,22 @@ class Relaying:
         return self._recent_pop(address, at, self._pop_time)
 
     def refusal(self, client: Client, recipient: str) -> Reply | None:
-        """None if this recipient is accepted from that client. "postmaster" always is (RFC 5321 4.5.1)."""
-        if client.source in (Source.NETWORK, Source.POP):
-            return None
-        domain = recipient.rpartition("@")[2].lower().rstrip(".")
-        if domain in self._local or recipient.lower() == "postmaster":
+        """None if this recipient's domain is accepted from that client."""
+        if client.source in (Source.NETWORK, Source.POP) or self._is_local(recipient):
             return None
         if client.source is Source.OTHER:
             return NOT_YOURS
         return NO_RELAY_POP if self._pop else NO_RELAY
 
+    def must_exist(self, client: Client, recipient: str) -> bool:
+        """Whether there must be such a mailbox. "postmaster" is always accepted (RFC 5321 4.5.1)."""
+        return client.source in (Source.STRANGER, Source.OTHER) and recipient.partition("@")[0].lower() != "postmaster"
+
     def _is_network(self, address: Address) -> bool:
         return self._open and self._sources.of(address).pool >= 0
+
+    def _is_local(self, recipient: str) -> bool:
+        return recipient.rpartition("@")[2].lower().rstrip(".") in self._local or recipient.lower() == "postmaster"
 
 
 def sender_refusal(account: Account, sender: str) -> Reply | None:
