@@ -100,6 +100,7 @@ class Submission(Table):
     """The way out."""
 
     hostname: Host
+    """This host's name in the greeting, in EHLO, in Received fields and in bounces."""
     server: Slug
     """Which of the policy's own servers this is."""
     spool: File
@@ -132,9 +133,12 @@ class Hop(Table):
     host: Host
     port: Port = 25
     tls: Literal["opportunistic", "encrypted", "verified"] = "opportunistic"
+    """Opportunistic: where it is offered and works. Encrypted: mail waits rather than go in clear. Verified: for the
+    host's name, by an authority that this system trusts."""
     implicit_tls: bool = False
     """TLS from the first byte, as on port 465."""
     username: str | None = None
+    """At the next hop: SCRAM-SHA-256 if it is offered, else PLAIN or LOGIN."""
     password_file: File | None = None
 
 
@@ -163,6 +167,7 @@ class Relay(Table):
     connections_per_destination: Annotated[int, Field(ge=1, le=1000)] = 20
 
     smart_host: Hop | None = None
+    """Where mail goes that has no route; without it, to its domain's MX."""
     routes: tuple[Route, ...] = Field(default=(), strict=False)
     dkim: tuple[DkimKey, ...] = Field(default=(), strict=False)
 
@@ -192,6 +197,14 @@ class Pop(Table):
     servers need not be named."""
 
 
+class Accounts(Table):
+    """Accounts beside those of the store."""
+
+    dovecot: File | None = None
+    """The auth socket of a running Dovecot (`op25b integrate dovecot`), asked for names that the store does not have.
+    SCRAM is not offered then: its server must have keys of every account."""
+
+
 class Config(Table):
     """The whole file. Relative paths are relative to it."""
 
@@ -202,6 +215,7 @@ class Config(Table):
     relay: Relay = Relay()
     health: Health = Health()
     pop: Pop | None = None
+    accounts: Accounts = Accounts()
 
 
 def load(path: Path) -> Config:
@@ -270,6 +284,7 @@ def _absolute(config: Config, folder: Path) -> Config:
             "submission": submission.model_copy(update=changes),
             "relay": _absolute_relay(config.relay, folder),
             "pop": _absolute_pop(config.pop, folder) if config.pop else None,
+            "accounts": _absolute_accounts(config.accounts, folder),
         }
     )
 
@@ -283,6 +298,10 @@ def _absolute_relay(relay: Relay, folder: Path) -> Relay:
 
 def _absolute_pop(pop: Pop, folder: Path) -> Pop:
     return pop.model_copy(update={"secret_file": folder / pop.secret_file})
+
+
+def _absolute_accounts(accounts: Accounts, folder: Path) -> Accounts:
+    return accounts.model_copy(update={"dovecot": folder / accounts.dovecot}) if accounts.dovecot else accounts
 
 
 def _absolute_hop(hop: H, folder: Path) -> H:

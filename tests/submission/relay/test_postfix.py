@@ -180,3 +180,22 @@ def test_it_says_which_mailboxes_there_are(postfix: tuple[int, Path]) -> None:
 
     assert asyncio.run(ask()) == [True, False, True]
     assert (list(inbox.iterdir()) if inbox.exists() else []) == before
+
+
+def test_what_postfix_cannot_carry_bounces(postfix: tuple[int, Path], tmp_path: Path) -> None:
+    """Postfix has CHUNKING and no BINARYMIME; REQUIRETLS it has not either."""
+    port, _ = postfix
+
+    async def play() -> None:
+        async with world(tmp_path, smart_host=NextHop("127.0.0.1", port)) as here:
+            await here.submit("binary@example.com", sender="", body="BINARYMIME", content=b"A: b\r\n\r\n" + b"x" * 2000)
+            await here.submit("secret@example.com", sender="", requiretls=True)
+            await here.run(most=timedelta(minutes=5))
+            assert (here.last("binary@example.com")["event"], here.last("binary@example.com")["status"]) == (
+                FAILED, "5.6.3",
+            )  # fmt: skip
+            assert (here.last("secret@example.com")["event"], here.last("secret@example.com")["status"]) == (
+                FAILED, "5.7.30",
+            )  # fmt: skip
+
+    asyncio.run(play())

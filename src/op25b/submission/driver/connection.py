@@ -108,7 +108,10 @@ class Connection(asyncio.Protocol):
         if data:
             self._pace.octets += len(data)
             self._session.receive(data)
-            self._pump()
+            if self._session.waiting:
+                self._pause(True)  # it is kept until the decision
+            else:
+                self._pump()
 
     def eof_received(self) -> bool:
         # a client that sends everything and shuts its side still gets its replies
@@ -223,8 +226,11 @@ class Connection(asyncio.Protocol):
         return starts_tls
 
     def _pace_reading(self) -> None:
-        """Stop reading while more comes than can be worked off."""
-        blocked = self._stuck or self._dialogue.draining or self._session.waiting
+        """Stop reading while more comes than can be worked off.
+
+        Not for each decision that is waited for: few clients send meanwhile, and to stop costs two system calls.
+        """
+        blocked = self._stuck or self._dialogue.draining or (self._paused and self._session.waiting)
         self._pause(blocked or (self._dialogue.in_message and self._service.behind()))
 
     def _pause(self, wanted: bool) -> None:

@@ -76,7 +76,8 @@ def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
     if listen.role == "relay":
         return Settings.relay(submission.hostname, **bounds)
     without_tls = submission.auth_without_tls
-    mechanisms = [name for name in MECHANISMS if submission.scram or not name.startswith("SCRAM")]
+    scram = submission.scram and not config.accounts.dovecot  # Dovecot's keys cannot be had
+    mechanisms = [name for name in MECHANISMS if scram or not name.startswith("SCRAM")]
     kind = Settings.implicit_tls if listen.tls == "implicit" else Settings.submission
     return kind(
         submission.hostname,

@@ -129,6 +129,12 @@ def read(path: Path) -> tuple[Config, Policy]:
             f"{path}: submission.server: {config.policy} has no own server {config.submission.server!r}; "
             f"write one of: {known}"
         )
+    relays = any(listen.role == "relay" for listen in config.submission.listen)
+    if relays and config.accounts.dovecot and config.submission.local_recipients == "accounts":
+        raise UserError(
+            f"{path}: submission.local_recipients: the store does not have the mailboxes that are Dovecot's; "
+            'write local_recipients = "ask", and [[relay.routes]] for their domains'
+        )
     if config.submission.local_recipients == "ask":
         routed = {route.domain.lower() for route in config.relay.routes}
         for domain in configuration.local_domains(config, policy):
@@ -145,7 +151,7 @@ def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
     for name in ("listen", "workers", "spool", "local_recipients"):
         if getattr(config.submission, name) != getattr(before.submission, name):
             raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
-    for name in ("store", "health", "relay", "pop"):
+    for name in ("store", "health", "relay", "pop", "accounts"):
         if getattr(config, name) != getattr(before, name):
             raise UserError(f"{path}: {name} changes at a restart only; put it back, or restart the service")
     return config, policy
