@@ -83,7 +83,7 @@ class AsyncLogins:
         """A log-in by name and password. Raises Unavailable."""
         started = self._clock()
         question = await self._run(self._reading, self._logins.look_up, name, address)
-        result = self._logins.decide(question, password, self._is_elsewhere(question))
+        result = self._logins.decide(question, password)
         if result is None:
             result = await self._proved(question, password, address)
         return await self._answer(question, password if question.account else None, result, started)
@@ -91,6 +91,10 @@ class AsyncLogins:
     async def begin_scram(self, name: str, address: Address) -> Question:
         """What is known of a name, for a SCRAM exchange over its `keys`. Raises Unavailable."""
         return await self._run(self._reading, self._logins.look_up, name, address)
+
+    def at_once(self, name: str, password: str, address: Address) -> Result | None:
+        """`check`, if it takes no waiting; see `Logins.at_once`."""
+        return self._logins.at_once(name, password, address)
 
     async def end_scram(self, question: Question, proved: bool, unique: bytes) -> Result:
         """The end of that exchange; see `Logins.end_scram`."""
@@ -148,7 +152,7 @@ class AsyncLogins:
         try:
             async with dovecot.in_turn(question.name, question.block):
                 # those before may have failed
-                if refused := self._logins.decide(question, password, elsewhere=True):
+                if refused := self._logins.decide(question, password):
                     return refused
                 account = await dovecot.check(question.name, password, address)
                 return self._logins.proved_elsewhere(question, password, account)

@@ -94,6 +94,26 @@ class Logins:
         self.renew(question, password, result)
         return result
 
+    def at_once(self, name: str, password: str, address: Address) -> Result | None:
+        """A log-in that waits for nothing: a customer's who gave the same password a moment ago. None for all others.
+
+        The account's version is read from the store all the same, as at every log-in; see `FreshAccounts.at_once`.
+        """
+        try:
+            account = self._fresh.at_once(account_name(name))
+        except ValueError:
+            return None
+        if account is None or account.secret.keys is None:
+            return None
+        block = block_of(address)
+        if self._recall(account.name, block) is None:
+            return None
+        question = Question(account.name, account, block, True, account.secret.keys, True)
+        result = self.decide(question, password)
+        if result is None or result.account is None or self.needs_renewal(question, password, result):
+            return None
+        return result
+
     def look_up(self, name: str, address: Address) -> Question:
         """Read what there is about a name as the client sent it. Raises UserError if the store cannot be used."""
         try:
@@ -110,23 +130,21 @@ class Logins:
         made_up = self._hasher.keys_of_nobody(*self._nobody.salt_and_iterations(prepared))
         return Question(prepared, account, block, known, keys or made_up, keys is not None)
 
-    def decide(self, question: Question, password: str, elsewhere: bool = False) -> Result | None:
+    def decide(self, question: Question, password: str) -> Result | None:
         """The answer if it takes no hashing: locked out, or checked a moment ago. None if it does.
 
         The same wrong password from the same place is not hashed again: that tells nothing which it did not tell the
-        first time, and a client that was left with an old one would cost a hash at every try. It is asked again where
-        accounts are kept `elsewhere`, and it may have become the right one.
+        first time, and a client that was left with an old one would cost a hash at every try. Names without an account
+        here are asked again: one that is elsewhere may have it by now.
         """
         with self._lock:
             if refused := self._refused(question):
                 return refused
-            account, now = question.account, self._clock()
-            if account is not None and self._cache.knows(account, password, now):
+            if (account := question.account) is None:
+                return None
+            if self._cache.knows(account, password, self._clock()):
                 return self._let_in(question, account)
-            mark = self._mark(question, password)
-            if not elsewhere and self._lockout.failed_before(question.name, question.block, mark, now):
-                return Result(Outcome.WRONG)
-        return None
+            return Result(Outcome.WRONG) if self._failed_before(question, password) else None
 
     def prove(self, question: Question, password: str) -> Result:
         """Check the password at full cost; as much of it for a name that has no account."""
@@ -135,7 +153,8 @@ class Logins:
             return result
         account = question.account
         if account is None:
-            self._hasher.check_nobody(password)
+            if not self._failed_before(question, password):
+                self._hasher.check_nobody(password)
         elif self._hasher.check(account.secret.hash, password):
             with self._lock:
                 self._cache.learn(account, password, self._clock())
@@ -220,6 +239,10 @@ class Logins:
 
     def _failed(self, question: Question, mark: bytes) -> None:
         self._lockout.failed(question.name, question.block, question.known, mark, self._clock())
+
+    def _failed_before(self, question: Question, password: str) -> bool:
+        mark = self._mark(question, password)
+        return self._lockout.failed_before(question.name, question.block, mark, self._clock())
 
     def _mark(self, question: Question, password: str) -> bytes:
         if question.account is None:

@@ -27,6 +27,7 @@ from op25b.submission.driver.relay_metrics import Cell, RelayBoard
 from op25b.submission.driver.server import Shared, work
 from op25b.submission.driver.service import certificates
 from op25b.submission.driver.workers import Job, Supervisor
+from op25b.submission.trace import Trace
 from op25b.subscribers.lockout import Limits, Lockout
 from op25b.subscribers.login_cache import KEY_OCTETS, LoginCache
 
@@ -70,7 +71,8 @@ def serve(path: Path, *, with_relay: bool = True) -> int:
     def relay(parent: int) -> None:
         keep()
         assert relay_board is not None
-        relaying.work(config, relay_board, parent, Rejections(ledger.view(count), time.monotonic).add)
+        rejected = Rejections(ledger.view(count), time.monotonic).add
+        relaying.work(config, _trace(config, policy), relay_board, parent, rejected)
 
     def reports(parent: int) -> None:
         assert pop is not None
@@ -96,10 +98,10 @@ def serve(path: Path, *, with_relay: bool = True) -> int:
 
 def relay_alone(path: Path) -> int:
     """Hand on what is in the spool until told to stop; the exit status. Raises like `serve`."""
-    config, _ = read(path)
+    config, policy = read(path)
     relaying.read(config.relay, config.submission)
     board = RelayBoard(relay_metrics.names(config.relay))
-    jobs = [_relay_job(partial(relaying.work, config, board), board)]
+    jobs = [_relay_job(partial(relaying.work, config, _trace(config, policy), board), board)]
     if config.health.relay_port is not None:
         watched = listening.single(config.health.address, config.health.relay_port)
         jobs.append(Job("health", partial(health.serve, watched, None, board)))
@@ -111,6 +113,10 @@ def relay_alone(path: Path) -> int:
         stopping=lambda: None,
         drain_seconds=relaying.GRACE_SECONDS,
     ).run()
+
+
+def _trace(config: Config, policy: Policy) -> Trace:
+    return Trace(config.submission.spool, policy.submission.trace_days)
 
 
 def read(path: Path) -> tuple[Config, Policy]:
