@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,7 +60,7 @@ scope = {}
 
 CONFIG = """
 policy = "policy.toml"
-store = "sqlite:///{folder}/op25b.db"
+store = "{store}"
 [submission]
 hostname = "mail.netlaputa.example"
 server = "mail"
@@ -113,6 +113,8 @@ class Service:
     policy: str = POLICY
     limits: dict[str, int] = field(default_factory=dict)
     parts: tuple[str, ...] = ("--only", "submission")
+    store: str = ""
+    """Of a service that shares it with another, which has made it."""
     authority: trustme.CA = field(default_factory=trustme.CA)
 
     def __post_init__(self) -> None:
@@ -122,8 +124,10 @@ class Service:
         self.authority.configure_trust(self.client_tls)
         self.authority.cert_pem.write_to_path(self.folder / "ca.pem")
         write_certificate(self.folder, self.authority, HOST, "127.0.0.1")
+        if not self.store:
+            self.store = f"sqlite:///{self.folder}/op25b.db"
+            make_store(self.store, self.limits)
         self.write_config()
-        self._make_store()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -205,16 +209,21 @@ class Service:
             client.login(user, PASSWORD)
             yield client
 
-    def _make_store(self) -> None:
-        url = f"sqlite:///{self.folder}/op25b.db"
-        upgrade(url)
-        cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
-        secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
-        names = (USER, "hanako@netlaputa.example")
-        store = Store(url)
-        by = By("tests", datetime.now(UTC), "tests")
-        Accounts(store).add([New(name, secret, frozenset({name}), self.limits) for name in names], by)
-        store.close()
+
+def make_store(url: str, limits: dict[str, int]) -> None:
+    """A store with two accounts, Taro's and Hanako's."""
+    upgrade(url)
+    add_accounts(url, (USER, "hanako@netlaputa.example"), limits)
+
+
+def add_accounts(url: str, names: Iterable[str], limits: Mapping[str, int]) -> None:
+    """Accounts that may send as what they are called; each has the same password."""
+    cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
+    secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
+    store = Store(url)
+    by = By("tests", datetime.now(UTC), "tests")
+    Accounts(store).add([New(name, secret, frozenset({name}), limits) for name in names], by)
+    store.close()
 
 
 def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
@@ -228,8 +237,8 @@ def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
 class Wire:
     """A bare socket that speaks SMTP: for what no decent client would do."""
 
-    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
-        self.socket: socket.socket = socket.create_connection(
+    def __init__(self, port: int, source: str = "127.0.0.1", connected: socket.socket | None = None) -> None:
+        self.socket: socket.socket = connected or socket.create_connection(
             ("127.0.0.1", port), timeout=30, source_address=(source, 0)
         )
         self._file = self.socket.makefile("rb")

@@ -15,7 +15,12 @@ import op25b
 from op25b.cli import check, enforce, explain, lab, show
 from op25b.errors import Missing, UserError
 
-LATER = {"account": "op25b.cli.account", "queue": "op25b.cli.queue", "serve": "op25b.cli.serve"}
+LATER = {
+    "account": "op25b.cli.account",
+    "integrate": "op25b.cli.integrate",
+    "queue": "op25b.cli.queue",
+    "serve": "op25b.cli.serve",
+}
 
 
 class Commands(typer.core.TyperGroup):

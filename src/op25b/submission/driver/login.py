@@ -28,7 +28,7 @@ class LogIn:
     ) -> None:
         channel = sasl.Channel(dict(bindings), plus_offered=bool(bindings))
         self._exchange = sasl.begin(mechanism, channel, nonce)
-        self._logins, self._address, self._nonce = logins, address, nonce
+        self._logins, self.address, self._nonce = logins, address, nonce
         self._question: Question | None = None
         self._suspended = False
         self.mechanism = mechanism
@@ -65,9 +65,9 @@ class LogIn:
         self.name = step.name
         match step:
             case sasl.Verify(name, password):
-                return self._exchange.decide(self._let_in(await self._logins.check(name, password, self._address)))
+                return self._exchange.decide(self._let_in(await self._logins.check(name, password, self.address)))
             case sasl.Lookup(name):
-                self._question = await self._logins.begin_scram(name, self._address)
+                self._question = await self._logins.begin_scram(name, self.address)
                 return self._exchange.supply(self._question.keys)
             case sasl.Proved(_, proved):
                 assert self._question is not None

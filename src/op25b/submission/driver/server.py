@@ -24,7 +24,7 @@ from op25b.submission.driver.connection import Connection
 from op25b.submission.driver.ledger import Ledger
 from op25b.submission.driver.metrics import Board, Metric
 from op25b.submission.driver.rights import RecentPop
-from op25b.submission.driver.service import Service, Terms
+from op25b.submission.driver.service import Service, Terms, Wall
 from op25b.submission.spool import Spool
 from op25b.subscribers.async_login import AsyncLogins, Settings
 from op25b.subscribers.lockout import Limits as LockoutLimits
@@ -62,6 +62,12 @@ def work(
         runner.run(_Worker(number, listeners, config, policy, shared, parent).run())
 
 
+def open_logins(store: Store, wall: Wall) -> Logins:
+    """Log-ins over a store, for one process."""
+    cache = LoginCache(os.urandom(KEY_OCTETS))
+    return Logins(store, Hasher(os.urandom), Lockout(LockoutLimits()), cache, time.monotonic, wall)
+
+
 class _Worker:
     def __init__(
         self,
@@ -84,14 +90,7 @@ class _Worker:
 
     async def run(self) -> None:
         store = Store(self._config.store)
-        logins = Logins(
-            store,
-            Hasher(os.urandom),
-            Lockout(LockoutLimits()),
-            LoginCache(os.urandom(KEY_OCTETS)),
-            time.monotonic,
-            self._wall,
-        )
+        logins = open_logins(store, self._wall)
         waiting = AsyncLogins(logins, Settings(), time.monotonic)
         spool = Spool.open(self._config.submission.spool, f"submission-{self._number}", clock=self._wall)
         shared = self._shared

@@ -45,20 +45,25 @@ class Terms:
     def of(cls, config: Config, policy: Policy, recent_pop: RecentPop, wall: Wall) -> Terms:
         """Raises UserError for certificates that cannot serve."""
         submission = config.submission
-        server = next(each for each in policy.own_servers if each.name == submission.server)
-        brands = [domain for brand in policy.provider.brands for domain in brand.domains]
         return cls(
             submission.hostname,
             submission.hide_customers,
             submission.limits,
             certificates(config),
-            Relaying(policy, server, [*brands, *submission.local_domains], recent_pop),
+            who_relays(config, policy, recent_pop),
             {listen: _settings(listen, config, wall) for listen in submission.listen},
         )
 
     def settings(self, listen: Listen) -> Settings:
         """What the protocol offers there. A listener that the new configuration no longer has keeps its kind."""
         return self._settings[listen]
+
+
+def who_relays(config: Config, policy: Policy, recent_pop: RecentPop) -> Relaying:
+    """Who relays without AUTH."""
+    server = next(each for each in policy.own_servers if each.name == config.submission.server)
+    brands = [domain for brand in policy.provider.brands for domain in brand.domains]
+    return Relaying(policy, server, [*brands, *config.submission.local_domains], recent_pop)
 
 
 def certificates(config: Config) -> Certificates:

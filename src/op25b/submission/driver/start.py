@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from socket import socket
+from typing import Literal
 
 from op25b.errors import UserError
 from op25b.policy.model import Policy
 from op25b.store import Store
 from op25b.store.schema import require_current
 from op25b.submission import config as configuration
-from op25b.submission.config import Config
+from op25b.submission.config import Config, Listen, Postfix
 from op25b.submission.driver import health, listening, logs, relaying
 from op25b.submission.driver.ledger import Ledger
 from op25b.submission.driver.metrics import Board, Metric
@@ -22,54 +24,67 @@ from op25b.submission.driver.rights import RecentPop
 from op25b.submission.driver.server import Shared, work
 from op25b.submission.driver.service import certificates
 from op25b.submission.driver.workers import Job, Supervisor
+from op25b.submission.postfix import job as postfix_job
+from op25b.submission.postfix import sockets
 
 STUCK_SECONDS = 60
 
 
-def serve(path: Path, recent_pop: RecentPop, *, with_relay: bool = True) -> int:
+def serve(path: Path, recent_pop: RecentPop, only: Literal["submission", "postfix"] | None = None) -> int:
     """Serve until told to stop; the exit status. Raises UserError and Missing for what keeps it from starting.
 
-    Without the relay what is taken stays in the spool, for a relay elsewhere.
+    Without the relay (`only` submission) what is taken stays in the spool, for a relay elsewhere.
     """
     config, policy = read(path)
-    _check(config)
+    listens, postfix = _parts(path, config, only)
+    _check(config, bool(listens))
     submission = config.submission
-    count = submission.workers or os.cpu_count() or 1
-    board = Board(count)
+    count = (submission.workers or os.cpu_count() or 1) if listens else 0
+    board = Board(count + bool(postfix))
     reread = partial(_reread, path, config)
-    shared = Shared(Ledger(count), board, reread, recent_pop)
-    ports = [(listen, listening.sockets(listen.address, listen.port, count)) for listen in submission.listen]
+    shared = Shared(Ledger(board.workers), board, reread, recent_pop)
+    ports = [(listen, listening.sockets(listen.address, listen.port, count)) for listen in listens]
     watched = listening.single(config.health.address, config.health.port)
+    asked = sockets.opened(postfix) if postfix else {}
     log = logs.start("supervisor")
 
+    def keep(*wanted: socket) -> None:
+        for each in (*(one for _, made in ports for one in made), watched, *asked.values()):
+            if each not in wanted:
+                each.close()
+
     def worker(number: int, parent: int) -> None:
-        for _, made in ports:
-            for other in (*made[:number], *made[number + 1 :]):
-                other.close()
-        watched.close()
+        keep(*(made[number] for _, made in ports))
         work(number, [(listen, made[number]) for listen, made in ports], config, policy, shared, parent)
 
     def monitor(parent: int) -> None:
-        close_all()
+        keep(watched)
         health.serve(watched, board, parent)
 
     def relay(parent: int) -> None:
-        close_all()
-        watched.close()
+        keep()
         relaying.work(config, parent)
 
-    def close_all() -> None:
-        for _, made in ports:
-            for each in made:
-                each.close()
+    def answers(parent: int) -> None:
+        keep(*asked.values())
+        postfix_job.work(count, asked, config, policy, shared, parent)
 
-    jobs = [_job(number, board, shared.ledger, partial(worker, number)) for number in range(count)]
+    def stopping() -> None:
+        keep()
+        if postfix:
+            sockets.removed(postfix)
+
+    jobs = [_job(f"submission-{number}", number, shared, partial(worker, number)) for number in range(count)]
+    if postfix:
+        jobs.append(_job("postfix", count, shared, answers))
+    if listens and only is None:
+        jobs.append(Job("relay", relay))
     supervisor = Supervisor(
-        jobs=[*jobs, *([Job("relay", relay)] if with_relay else []), Job("health", monitor)],
+        jobs=[*jobs, Job("health", monitor)],
         log=log,
         notifier=Notifier(os.environ),
-        check_reload=lambda: _check(reread()[0]),
-        stopping=close_all,
+        check_reload=lambda: _check(reread()[0], bool(listens)),
+        stopping=stopping,
         drain_seconds=submission.drain_seconds,
     )
     return supervisor.run()
@@ -102,26 +117,38 @@ def read(path: Path) -> tuple[Config, Policy]:
     return config, policy
 
 
+def _parts(path: Path, config: Config, only: str | None) -> tuple[tuple[Listen, ...], Postfix | None]:
+    """What is to run. Raises UserError if that is nothing."""
+    if only == "submission" and not config.submission.listen:
+        raise UserError(f"{path}: there is no [[submission.listen]] to serve; write one, or leave out --only")
+    if only == "postfix" and config.postfix is None:
+        raise UserError(f"{path}: there is no [postfix] to serve; write it, or leave out --only")
+    listens = () if only == "postfix" else config.submission.listen
+    return listens, None if only == "submission" else config.postfix
+
+
 def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
     config, policy = read(path)
     for name in ("listen", "workers", "spool"):
         if getattr(config.submission, name) != getattr(before.submission, name):
             raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
-    if (config.store, config.health, config.relay) != (before.store, before.health, before.relay):
-        raise UserError(
-            f"{path}: store, health and relay change at a restart only; put them back, or restart the service"
-        )
+    for name in ("store", "health", "relay", "postfix"):
+        if getattr(config, name) != getattr(before, name):
+            raise UserError(f"{path}: {name} changes at a restart only; put it back, or restart the service")
     return config, policy
 
 
-def _check(config: Config) -> None:
-    """What a worker would fail over."""
-    certificates(config)
-    relaying.read(config.relay, config.submission)
-    spool = config.submission.spool
-    folder = spool if spool.exists() else spool.parent
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) or not folder.is_dir():
-        raise UserError(f"spool {spool}: not a folder that this user can write to; `chown` it to the service's user")
+def _check(config: Config, takes_mail: bool) -> None:
+    """What a process would fail over. Without `takes_mail`, certificates and mail are Postfix's business."""
+    if takes_mail:
+        certificates(config)
+        relaying.read(config.relay, config.submission)
+        spool = config.submission.spool
+        folder = spool if spool.exists() else spool.parent
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) or not folder.is_dir():
+            raise UserError(
+                f"spool {spool}: not a folder that this user can write to; `chown` it to the service's user"
+            )
     store = Store(config.store)
     try:
         require_current(store)
@@ -129,14 +156,14 @@ def _check(config: Config) -> None:
         store.close()
 
 
-def _job(number: int, board: Board, ledger: Ledger, run: Callable[[int], None]) -> Job:
-    meters = board.of(number)
+def _job(name: str, number: int, shared: Shared, run: Callable[[int], None]) -> Job:
+    meters = shared.board.of(number)
 
     def stuck() -> bool:
         return bool(meters.get(Metric.READY)) and time.monotonic() - meters.get(Metric.ALIVE) > STUCK_SECONDS
 
     def buried() -> None:
-        board.forget(number)
-        ledger.forget(number)
+        shared.board.forget(number)
+        shared.ledger.forget(number)
 
-    return Job(f"submission-{number}", run, lambda: bool(meters.get(Metric.READY)), stuck, buried)
+    return Job(name, run, lambda: bool(meters.get(Metric.READY)), stuck, buried)
