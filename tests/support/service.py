@@ -209,6 +209,18 @@ class Service:
             client.login(user, PASSWORD)
             yield client
 
+    @contextmanager
+    def suspended(self, name: str) -> Iterator[None]:
+        """While an account may do nothing."""
+        store = Store(self.store)
+        accounts, by = Accounts(store), By("tests", datetime.now(UTC), "tests")
+        assert accounts.suspend(name, by)
+        try:
+            yield
+        finally:
+            accounts.resume(name, by)
+            store.close()
+
 
 def make_store(url: str, limits: dict[str, int]) -> None:
     """A store with two accounts, Taro's and Hanako's."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from op25b.cli import output
+from op25b.cli import integrate_dovecot, output
 from op25b.errors import UserError
 from op25b.submission.driver.start import read
 from op25b.submission.postfix import parameters
@@ -39,3 +39,6 @@ def postfix(
         output.text(f"# --- main.cf\n\n{main}\n# --- master.cf\n\n{master}".rstrip())
     else:
         output.text((main if file == "main.cf" else master).rstrip())
+
+
+app.command("dovecot")(integrate_dovecot.dovecot)

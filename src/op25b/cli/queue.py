@@ -30,9 +30,15 @@ DEFAULT = Path("/var/spool/op25b")
 
 
 @app.command("list")
-def queue_list(spool: Spool = DEFAULT, json: Json = False) -> None:
+def queue_list(
+    spool: Spool = DEFAULT,
+    held: Annotated[bool, typer.Option("--held", help="Only what is held, and why.")] = False,
+    json: Json = False,
+) -> None:
     """Show the messages that wait, the oldest first."""
     messages = sorted(_waiting(spool)[1].values(), key=lambda message: message.envelope.arrived)
+    if held:
+        messages = [message for message in messages if message.status.held is not None]
     if json:
         output.data([_fields(message) for message in messages])
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import dns.asyncresolver
@@ -15,15 +15,17 @@ from op25b.errors import UserError
 from op25b.submission.config import Config, Hop, Submission
 from op25b.submission.config import Relay as RelayConfig
 from op25b.submission.driver import logs
+from op25b.submission.driver.stopping import until_told
 from op25b.submission.relay.connect import contexts
 from op25b.submission.relay.destination import Surroundings
 from op25b.submission.relay.dkim import Signer, load_key
 from op25b.submission.relay.runner import Clockwork, Relay
 from op25b.submission.relay.settings import NextHop, Settings, Tls
-from op25b.submission.spool import Reader, Spool
+from op25b.submission.spool import Origin, Reader, Spool
 from op25b.submission.spool.reader import Marker
 
 GRACE_SECONDS = 10.0
+Nowhere = Callable[[Origin], object]
 
 
 def read(relay: RelayConfig, submission: Submission) -> tuple[Settings, Signer]:
@@ -51,29 +53,24 @@ def _hop(hop: Hop) -> NextHop:
         raise UserError(f"relay: {error}") from None
 
 
-def work(config: Config, parent: int) -> None:
-    """Relay until told to stop, or until the supervisor is gone (`parent` is readable then)."""
-    uvloop.run(_work(config, parent))
+def work(config: Config, parent: int, nowhere: Nowhere = lambda _: None) -> None:
+    """Relay until told to stop, or until the supervisor is gone (`parent` is readable then).
+
+    `nowhere` is called for each recipient that there is not, with where its message came from.
+    """
+    uvloop.run(_work(config, parent, nowhere))
 
 
-async def _work(config: Config, parent: int) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a reload changes nothing here
-
-    def orphaned() -> None:
-        loop.remove_reader(parent)
-        stop.set()
-
-    loop.add_reader(parent, orphaned)
+async def _work(config: Config, parent: int, nowhere: Nowhere) -> None:
+    stop = until_told(parent)
     settings, signer = read(config.relay, config.submission)
     folder = config.submission.spool
     reader = Reader.open(folder, exclusive=True)
     marker = Marker(reader, _now)
     bounces = Spool.open(folder, "relay", clock=_now)
-    around = Surroundings(settings, _resolver(), contexts(), _now, random.shuffle)
+    around = Surroundings(settings, resolver(), contexts(), _now, random.shuffle)
     log = logs.start("relay").info
-    relay = Relay(reader, marker, bounces, around, signer, Clockwork(asyncio.sleep, random.random), log)
+    relay = Relay(reader, marker, bounces, around, signer, Clockwork(asyncio.sleep, random.random), log, nowhere)
     try:
         await relay.run(stop)
     finally:
@@ -83,7 +80,7 @@ async def _work(config: Config, parent: int) -> None:
         reader.close()
 
 
-def _resolver() -> dns.asyncresolver.Resolver:
+def resolver() -> dns.asyncresolver.Resolver:
     """The system's; without one, names are not found and mail for them waits."""
     try:
         return dns.asyncresolver.Resolver()

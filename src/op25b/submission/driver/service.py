@@ -12,9 +12,10 @@ from structlog.typing import FilteringBoundLogger
 
 from op25b.policy.intervals import Address
 from op25b.policy.model import Policy
-from op25b.submission.config import Caps, Config, Listen
+from op25b.submission.config import Caps, Config, Listen, local_domains
 from op25b.submission.driver.ledger import View
 from op25b.submission.driver.limits import Limits
+from op25b.submission.driver.mailboxes import Mailboxes
 from op25b.submission.driver.metrics import Board, Meters, Metric
 from op25b.submission.driver.rights import RecentPop, Relaying
 from op25b.submission.driver.tls import Certificates, KeyPair
@@ -62,8 +63,8 @@ class Terms:
 def who_relays(config: Config, policy: Policy, recent_pop: RecentPop) -> Relaying:
     """Who relays without AUTH."""
     server = next(each for each in policy.own_servers if each.name == config.submission.server)
-    brands = [domain for brand in policy.provider.brands for domain in brand.domains]
-    return Relaying(policy, server, [*brands, *config.submission.local_domains], recent_pop)
+    not_from = config.pop.not_from if config.pop else ()
+    return Relaying(policy, server, local_domains(config, policy), recent_pop, not_from)
 
 
 def certificates(config: Config) -> Certificates:
@@ -98,11 +99,12 @@ class Service:
         meters: Meters,
         spool: Spool,
         logins: AsyncLogins,
+        mailboxes: Mailboxes,
         log: FilteringBoundLogger,
         now: Callable[[], float],
         wall: Wall,
     ) -> None:
-        self.terms, self.spool, self.logins, self.log = terms, spool, logins, log
+        self.terms, self.spool, self.logins, self.mailboxes, self.log = terms, spool, logins, mailboxes, log
         self.limits = Limits(terms.caps, view, now)
         self.meters, self.now, self.wall = meters, now, wall
         self.connections: set[Connection] = set()

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Literal
 
+from structlog.typing import FilteringBoundLogger
+
 from op25b.errors import UserError
-from op25b.policy.model import Policy
+from op25b.policy.model import Policy, PopBeforeSmtp
 from op25b.store import Store
 from op25b.store.schema import require_current
 from op25b.submission import config as configuration
 from op25b.submission.config import Config, Listen, Postfix
-from op25b.submission.driver import health, listening, logs, relaying
+from op25b.submission.driver import health, listening, logs, pop_reports, relaying
 from op25b.submission.driver.ledger import Ledger
+from op25b.submission.driver.limits import Rejections
 from op25b.submission.driver.metrics import Board, Metric
 from op25b.submission.driver.notify import Notifier
-from op25b.submission.driver.rights import RecentPop
+from op25b.submission.driver.pop_table import PopTable
 from op25b.submission.driver.server import Shared, work
 from op25b.submission.driver.service import certificates
 from op25b.submission.driver.workers import Job, Supervisor
 from op25b.submission.postfix import job as postfix_job
-from op25b.submission.postfix import sockets
+from op25b.submission.postfix import sockets as postfix_sockets
+from op25b.subscribers.lockout import Limits, Lockout
+from op25b.subscribers.login_cache import KEY_OCTETS, LoginCache
 
 STUCK_SECONDS = 60
 
 
-def serve(path: Path, recent_pop: RecentPop, only: Literal["submission", "postfix"] | None = None) -> int:
+def serve(path: Path, only: Literal["submission", "postfix"] | None = None) -> int:
     """Serve until told to stop; the exit status. Raises UserError and Missing for what keeps it from starting.
 
     Without the relay (`only` submission) what is taken stays in the spool, for a relay elsewhere.
@@ -38,56 +44,88 @@ def serve(path: Path, recent_pop: RecentPop, only: Literal["submission", "postfi
     config, policy = read(path)
     listens, postfix = _parts(path, config, only)
     _check(config, bool(listens))
-    submission = config.submission
-    count = (submission.workers or os.cpu_count() or 1) if listens else 0
-    board = Board(count + bool(postfix))
+    pop = config.pop
+    count = (config.submission.workers or os.cpu_count() or 1) if listens else 0
+    board, pops = Board(count + bool(postfix)), PopTable()
     reread = partial(_reread, path, config)
-    shared = Shared(Ledger(board.workers), board, reread, recent_pop)
-    ports = [(listen, listening.sockets(listen.address, listen.port, count)) for listen in listens]
-    watched = listening.single(config.health.address, config.health.port)
-    asked = sockets.opened(postfix) if postfix else {}
+    cache = LoginCache(os.urandom(KEY_OCTETS))
+    ledger = Ledger(board.workers + 1)  # the relay counts as well
+    shared = Shared(ledger, board, Lockout(Limits()), cache, reread, pops.names)
+    made = _Sockets.of(config, listens, postfix, count)
     log = logs.start("supervisor")
-
-    def keep(*wanted: socket) -> None:
-        for each in (*(one for _, made in ports for one in made), watched, *asked.values()):
-            if each not in wanted:
-                each.close()
+    _warn_of_pop(config, policy, log)
 
     def worker(number: int, parent: int) -> None:
-        keep(*(made[number] for _, made in ports))
-        work(number, [(listen, made[number]) for listen, made in ports], config, policy, shared, parent)
-
-    def monitor(parent: int) -> None:
-        keep(watched)
-        health.serve(watched, board, parent)
-
-    def relay(parent: int) -> None:
-        keep()
-        relaying.work(config, parent)
+        mine = [(listen, each[number]) for listen, each in made.ports]
+        made.keep(*(each for _, each in mine))
+        work(number, mine, config, policy, shared, parent)
 
     def answers(parent: int) -> None:
-        keep(*asked.values())
-        postfix_job.work(count, asked, config, policy, shared, parent)
+        made.keep(*made.asked.values())
+        postfix_job.work(count, made.asked, config, policy, shared, parent)
 
-    def stopping() -> None:
-        keep()
-        if postfix:
-            sockets.removed(postfix)
+    def monitor(parent: int) -> None:
+        made.keep(made.watched)
+        health.serve(made.watched, board, parent)
+
+    def relay(parent: int) -> None:
+        made.keep()
+        relaying.work(config, parent, Rejections(ledger.view(board.workers), time.monotonic).add)
+
+    def reports(parent: int) -> None:
+        assert pop is not None
+        made.keep(*made.reported)
+        pop_reports.work(made.reported[0], pop_reports.read_secret(pop.secret_file), pops, parent)
 
     jobs = [_job(f"submission-{number}", number, shared, partial(worker, number)) for number in range(count)]
     if postfix:
         jobs.append(_job("postfix", count, shared, answers))
-    if listens and only is None:
-        jobs.append(Job("relay", relay))
-    supervisor = Supervisor(
-        jobs=[*jobs, Job("health", monitor)],
+    relays = bool(listens) and only is None
+    others = [("relay", relay, relays), ("health", monitor, True), ("pop", reports, pop is not None)]
+    return Supervisor(
+        jobs=[*jobs, *(Job(name, run) for name, run, wanted in others if wanted)],
         log=log,
         notifier=Notifier(os.environ),
         check_reload=lambda: _check(reread()[0], bool(listens)),
-        stopping=stopping,
-        drain_seconds=submission.drain_seconds,
-    )
-    return supervisor.run()
+        stopping=made.remove,
+        drain_seconds=config.submission.drain_seconds,
+    ).run()
+
+
+@dataclass(frozen=True)
+class _Sockets:
+    """What is listened at, made before the processes are, so that it outlives them."""
+
+    ports: list[tuple[Listen, list[socket]]]
+    """For each port one socket a worker."""
+    watched: socket
+    reported: list[socket]
+    asked: dict[str, socket]
+    paths: Postfix | None
+
+    @classmethod
+    def of(cls, config: Config, listens: Iterable[Listen], postfix: Postfix | None, count: int) -> _Sockets:
+        """Raises UserError and Missing for what cannot be had."""
+        return cls(
+            [(listen, listening.sockets(listen.address, listen.port, count)) for listen in listens],
+            listening.single(config.health.address, config.health.port),
+            [listening.single(config.pop.address, config.pop.port)] if config.pop else [],
+            postfix_sockets.opened(postfix) if postfix else {},
+            postfix,
+        )
+
+    def keep(self, *wanted: socket) -> None:
+        """Close all others: this process has no use for them."""
+        ports = (one for _, made in self.ports for one in made)
+        for each in (*ports, self.watched, *self.reported, *self.asked.values()):
+            if each not in wanted:
+                each.close()
+
+    def remove(self) -> None:
+        """Nothing is to be listened at any more."""
+        self.keep()
+        if self.paths:
+            postfix_sockets.removed(self.paths)
 
 
 def relay_alone(path: Path) -> int:
@@ -114,6 +152,14 @@ def read(path: Path) -> tuple[Config, Policy]:
             f"{path}: submission.server: {config.policy} has no own server {config.submission.server!r}; "
             f"write one of: {known}"
         )
+    if config.submission.local_recipients == "ask":
+        routed = {route.domain.lower() for route in config.relay.routes}
+        for domain in configuration.local_domains(config, policy):
+            if domain not in routed:
+                raise UserError(
+                    f'{path}: submission.local_recipients: "ask" needs to know whom to ask for {domain}; '
+                    'write [[relay.routes]] for it, or local_recipients = "accounts"'
+                )
     return config, policy
 
 
@@ -129,10 +175,10 @@ def _parts(path: Path, config: Config, only: str | None) -> tuple[tuple[Listen, 
 
 def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
     config, policy = read(path)
-    for name in ("listen", "workers", "spool"):
+    for name in ("listen", "workers", "spool", "local_recipients"):
         if getattr(config.submission, name) != getattr(before.submission, name):
             raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
-    for name in ("store", "health", "relay", "postfix"):
+    for name in ("store", "health", "relay", "pop", "postfix"):
         if getattr(config, name) != getattr(before, name):
             raise UserError(f"{path}: {name} changes at a restart only; put it back, or restart the service")
     return config, policy
@@ -140,6 +186,8 @@ def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
 
 def _check(config: Config, takes_mail: bool) -> None:
     """What a process would fail over. Without `takes_mail`, certificates and mail are Postfix's business."""
+    if config.pop:
+        pop_reports.read_secret(config.pop.secret_file)
     if takes_mail:
         certificates(config)
         relaying.read(config.relay, config.submission)
@@ -154,6 +202,15 @@ def _check(config: Config, takes_mail: bool) -> None:
         require_current(store)
     finally:
         store.close()
+
+
+def _warn_of_pop(config: Config, policy: Policy, log: FilteringBoundLogger) -> None:
+    """Configuration and policy do not belong together, and yet nothing is wrong enough not to serve."""
+    refused = policy.submission.pop_before_smtp is PopBeforeSmtp.REFUSED
+    if config.pop and refused:
+        log.warning("the policy refuses POP before SMTP: what Dovecot reports to [pop] opens nothing")
+    elif not config.pop and not refused:
+        log.warning("the policy knows POP before SMTP, and nothing reports log-ins: [pop] is missing")
 
 
 def _job(name: str, number: int, shared: Shared, run: Callable[[int], None]) -> Job:

@@ -26,8 +26,6 @@ from op25b.submission.driver.service import who_relays
 from op25b.submission.postfix.auth_server import AuthServer
 from op25b.submission.postfix.policy import Decisions
 from op25b.submission.postfix.policy_server import PolicyServer
-from op25b.subscribers.async_login import AsyncLogins, Settings
-from op25b.subscribers.fresh_accounts import FreshAccounts
 
 REFRESH_SECONDS = 300
 
@@ -57,13 +55,10 @@ class _Job:
         self._log = logs.start("postfix")
         limits, relaying = self._rules(config, policy)
         self._store = Store(config.store)
-        self._logins = open_logins(self._store, self._wall)
-        without_tls = config.submission.auth_without_tls
-        waiting = AsyncLogins(self._logins, Settings(), time.monotonic)
-        self._waiting = waiting
-        self._auth = AuthServer(waiting, self._meters, self._log, without_tls)
+        self._logins, self._waiting = open_logins(self._store, shared, self._wall)
+        self._auth = AuthServer(self._waiting, self._meters, self._log, config.submission.auth_without_tls)
         self._decisions = Decisions(limits, self._meters, self._log)
-        self._policy = PolicyServer(self._decisions, relaying, FreshAccounts(self._store), self._log, self._wall)
+        self._policy = PolicyServer(self._decisions, relaying, self._waiting, self._log, self._wall)
 
     async def run(self, sockets: Mapping[str, socket.socket], parent: int) -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()

@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from op25b.policy.intervals import Address
 from op25b.submission.driver import rights
+from op25b.submission.driver.dialogue import UNKNOWN
 from op25b.submission.driver.limits import Limits, Payer
 from op25b.submission.driver.login import SUSPENDED
 from op25b.submission.driver.metrics import Meters, Metric
@@ -26,7 +27,7 @@ from op25b.subscribers.lockout import block_of
 RELAY_CONTEXT = "relay"
 """The `policy_context` in which Postfix asks only whether a client without AUTH may relay."""
 NEUTRAL = "DUNNO"
-UNAVAILABLE = "DEFER_IF_PERMIT 4.3.0 your account cannot be looked up now; try again later"
+UNAVAILABLE = f"DEFER_IF_PERMIT {UNKNOWN.status} {UNKNOWN.text}"
 GONE = Reply(550, "5.7.1", "your account does not exist any more; please ask your provider")
 TRANSACTIONS = 20_000
 """Transactions that are remembered, the latest ones: ten times as many as a busy Postfix has under way."""
@@ -57,7 +58,7 @@ class Decisions:
         """The action (access(5)) for a request. `client`: who it is; None: logged in to an account that is gone."""
         if client is None:
             return _action(GONE)
-        known = client.source is not Source.STRANGER
+        known = client.source in (Source.NETWORK, Source.POP)
         if asked.get("policy_context") == RELAY_CONTEXT:
             return "OK" if known else NEUTRAL
         address = client_address(asked.get("client_address", ""))

@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger
 
-from op25b.errors import Missing, UserError
 from op25b.submission.driver.rights import Client, Relaying, Source
 from op25b.submission.postfix.endpoints import client_address
 from op25b.submission.postfix.policy import UNAVAILABLE, Attributes, Decisions
 from op25b.submission.postfix.policy_wire import Malformed, Requests, action
-from op25b.subscribers.fresh_accounts import FreshAccounts
+from op25b.subscribers.async_login import AsyncLogins, Unavailable
 from op25b.subscribers.names import account_name
 
 CONNECTIONS = 1000
 """One for each smtpd process that takes mail; Postfix has 100 for each service (default_process_limit)."""
 READ_OCTETS = 65536
-READING_THREADS = 2
 
 
 class PolicyServer:
-    """`accounts` is read in threads of its own. `wall`: the time of day, with its zone."""
+    """`wall`: the time of day, with its zone."""
 
     def __init__(
         self,
         decisions: Decisions,
         relaying: Relaying,
-        accounts: FreshAccounts,
+        logins: AsyncLogins,
         log: FilteringBoundLogger,
         wall: Callable[[], datetime],
     ) -> None:
-        self._decisions, self.relaying, self._accounts = decisions, relaying, accounts
+        self._decisions, self.relaying, self._logins = decisions, relaying, logins
         self._log, self._wall = log, wall
-        self._reading = ThreadPoolExecutor(READING_THREADS, thread_name_prefix="op25b-policy")
         self._connections: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -65,24 +60,27 @@ class PolicyServer:
         """Nothing is answered any more."""
         for writer in self._connections:
             writer.close()
-        self._reading.shutdown()
-        self._accounts.close()
 
     async def _answer(self, asked: Attributes) -> str:
         try:
             return self._decisions.decide(asked, await self._client(asked))
-        except (UserError, Missing, SQLAlchemyError) as error:
+        except Unavailable as error:
             self._log.error("an account could not be looked up", reason=str(error))
             return UNAVAILABLE
 
     async def _client(self, asked: Attributes) -> Client | None:
         """Who it is; None for an account that is gone. A user name is Postfix's word for it: it was logged in."""
         if not (name := asked.get("sasl_username")):
-            return self.relaying.client(client_address(asked.get("client_address", "")), self._wall())
+            return await self._without_log_in(asked)
         try:
-            prepared = account_name(name)
+            account = await self._logins.account(account_name(name))
         except ValueError:
             return None
-        loop = asyncio.get_running_loop()
-        account = await loop.run_in_executor(self._reading, self._accounts.find, prepared)
         return None if account is None else Client(Source.NETWORK, account)
+
+    async def _without_log_in(self, asked: Attributes) -> Client:
+        address = client_address(asked.get("client_address", ""))
+        if not (names := self.relaying.by_pop(address, self._wall())):
+            return self.relaying.client(address)
+        account = await self._logins.owner(names, asked.get("sender", ""))
+        return Client(Source.POP if account else Source.OTHER, account)

@@ -21,6 +21,8 @@ class Result(StrEnum):
 class Outcome:
     """`status`: enhanced status code (RFC 3463). `text`: the reply as one line, or what went wrong here.
 
+    `rejected`: it is this recipient that the next hop does not take, not the message.
+
     `remote`: the next hop's name if it was its reply. `dsn_passed_on`: the next hop took over the DSN options.
     """
 
@@ -29,6 +31,12 @@ class Outcome:
     text: str
     remote: str | None = None
     dsn_passed_on: bool = False
+    rejected: bool = False
+
+    @property
+    def nowhere(self) -> bool:
+        """There is no such recipient: its host says so, or its domain takes no mail (RFC 3463: 5.1.x)."""
+        return self.result is Result.FAILED and (self.rejected or self.status.startswith("5.1."))
 
 
 @dataclass(frozen=True, slots=True)

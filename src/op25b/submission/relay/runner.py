@@ -19,7 +19,7 @@ from op25b.submission.relay.dkim import Signer
 from op25b.submission.relay.notices import Moment, Notices
 from op25b.submission.relay.outcome import Outcome, Result, deferred, failed
 from op25b.submission.relay.transaction import Letter, Outcomes
-from op25b.submission.spool.envelope import Envelope, Recipient
+from op25b.submission.spool.envelope import Envelope, Origin, Recipient
 from op25b.submission.spool.errors import Damaged, SpoolError
 from op25b.submission.spool.marks import State
 from op25b.submission.spool.reader import Marker, Reader
@@ -47,7 +47,10 @@ class Clockwork:
 
 
 class Relay:
-    """One per spool. `reader` is the exclusive one, `spool` is where bounces go."""
+    """One per spool. `reader` is the exclusive one, `spool` is where bounces go.
+
+    `nowhere` is called for each recipient that there is not, with where its message came from.
+    """
 
     def __init__(
         self,
@@ -58,7 +61,9 @@ class Relay:
         signer: Signer,
         clockwork: Clockwork,
         log: Log,
+        nowhere: Callable[[Origin], object] = lambda _: None,
     ) -> None:
+        self._nowhere = nowhere
         self._reader = reader
         self._marker = marker
         self._spool = spool
@@ -228,6 +233,8 @@ class Relay:
         for address, outcome in outcomes.items():
             self._active.discard((message.queue_id, address))
             self._log_outcome(message, address, outcome, moment)
+            if outcome.nowhere:
+                self._nowhere(envelope.origin)
         if message.status.done:
             self._forget(message)
         else:
