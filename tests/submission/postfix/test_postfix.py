@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import smtplib
 import ssl
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
@@ -18,8 +20,8 @@ from op25b.store import Store
 from op25b.store.audit import By
 from op25b.subscribers.accounts import Accounts
 from tests.submission.test_sasl_scram import Client
-from tests.support.postfix import CUSTOMER, CUSTOMER6, ELSEWHERE, PostfixHost, installed
-from tests.support.service import MESSAGE, PASSWORD, USER, Wire, add_accounts, eventually
+from tests.support.postfix import CUSTOMER, CUSTOMER6, ELSEWHERE, LINES, PostfixHost, installed
+from tests.support.service import MESSAGE, PASSWORD, USER, Wire, add_accounts, eventually, free_ports
 
 pytestmark = [pytest.mark.root, installed]
 
@@ -292,6 +294,32 @@ def test_mail_from_strangers_is_postfix_s_own_business(host: PostfixHost) -> Non
     with host.client(25) as client:
         for _ in range(9):
             client.sendmail("anything@anywhere.example", ["taro@netlaputa.example"], MESSAGE)
+
+
+def test_who_read_mail_by_pop_may_relay_on_25_as_himself(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    (tmp_path / "secret").write_text("0123456789abcdef")
+    (tmp_path / "secret").chmod(0o600)
+    table = f'[pop]\nport = {port}\nsecret_file = "secret"\n'
+    policy = LINES.replace("[25, 587, 465]", "[587, 465]") + '[submission]\npop_before_smtp = "required"\n'
+    with PostfixHost(tmp_path, policy=policy, tables=table) as host:
+        with host.client(25) as client:
+            client.ehlo()
+            client.mail(USER)
+            assert client.rcpt(TO)[0] == 554
+        fields = {"user": USER, "remote_ip": ELSEWHERE, "service": "pop3", "success": "yes"}
+        report = json.dumps({"event": "auth_request_finished", "fields": fields}).encode()
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/0123456789abcdef", report, timeout=30).close()
+        with host.client(25) as client:
+            assert client.sendmail(USER, [TO], MESSAGE) == {}
+            client.mail("hanako@netlaputa.example")
+            assert client.rcpt(TO)[0] == 554
+            assert client.rcpt("taro@netlaputa.example")[0] == 250, "mail that comes in is nobody's of them"
+        with host.client(25, CUSTOMER) as client:
+            client.ehlo()
+            client.mail(USER)
+            assert client.rcpt(TO)[0] == 554
+        assert len(_events(host, "message passed", USER)) == 1
 
 
 def test_a_killed_job_is_started_again_behind_the_same_sockets(host: PostfixHost) -> None:

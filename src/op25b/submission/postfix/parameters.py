@@ -140,9 +140,10 @@ def _relaying(config: Config, policy: Policy, queue: Path) -> Iterable[str]:
     if by_pop:
         known.append(f"check_policy_service {{ {_service(config, queue)}, policy_context={RELAY_CONTEXT} }}")
     yield f"smtpd_relay_restrictions = {', '.join([*known, 'reject_unauth_destination'])}"
-    asks = _asks(config, queue) if networks or by_pop else ""
-    yield f"smtpd_recipient_restrictions = {asks}".rstrip()
-    yield f"smtpd_end_of_data_restrictions = {asks}".rstrip()
+    if (asks := _asks(config, queue)) and (networks or by_pop):
+        yield "# Checks of your own, of strangers' mail, go after it."
+        yield f"smtpd_recipient_restrictions = {asks}"
+        yield f"smtpd_end_of_data_restrictions = {asks}"
 
 
 def _networks(policy: Policy) -> list[str]:
