@@ -118,13 +118,16 @@ class Submission(Table):
     auth_without_tls: bool = False
     hide_customers: bool = True
     """Whether the Received field keeps back the customer's address and host name; the logs and the spool have both."""
+    binarymime: bool = False
+    """Whether BINARYMIME (RFC 3030) is offered. Set it where every next hop takes it: a client that is not offered it
+    encodes its message so that all can, and what was taken as BINARYMIME bounces (5.6.3) at a host without it."""
     drain_seconds: Annotated[int, Field(ge=0)] = 30
     """How long a stop waits for messages that are on their way in."""
     limits: Caps = Caps()
 
 
 class Hop(Table):
-    """A host that mail is handed to; with a user name, only over TLS and logged in."""
+    """A host that mail is handed to; with a user name, only over verified TLS and logged in."""
 
     host: Host
     port: Port = 25
@@ -155,6 +158,10 @@ class DkimKey(Table):
 class Relay(Table):
     """How mail leaves: by its domain's route, else to the smart host, else by MX."""
 
+    connections: Annotated[int, Field(ge=4, le=10000)] = 500
+    """At once, to all destinations together; those that never answered have three quarters of them at most."""
+    connections_per_destination: Annotated[int, Field(ge=1, le=1000)] = 20
+
     smart_host: Hop | None = None
     routes: tuple[Route, ...] = Field(default=(), strict=False)
     dkim: tuple[DkimKey, ...] = Field(default=(), strict=False)
@@ -183,6 +190,8 @@ class Health(Table):
 
     address: Address = IPv4Address("127.0.0.1")
     port: Port = 9525
+    relay_port: Port | None = None
+    """The same for a relay that runs alone (`op25b serve --only relay`); without it, that one has none."""
 
 
 class Pop(Table):

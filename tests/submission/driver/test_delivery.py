@@ -114,8 +114,8 @@ smart_host = {{ host = "127.0.0.1", port = {port} }}
         box.wait(1)
         client.sendmail(USER, ["friend@elsewhere.example"], MESSAGE)
         client.quit()
-        eventually(lambda: bool(queue("list", "--held")))
-        (held,) = queue("list", "--held")
+        eventually(lambda: bool(queue("list", "--state", "held")))
+        (held,) = queue("list", "--state", "held")
         assert held["held"] == "looks like a stolen password: 4 recipients within 10 minutes, over 3"
         assert (held["state"], held["origin"]["account"], held["origin"]["address"]) == ("held", USER, "127.0.0.1")
         assert len(box.got) == 1

@@ -97,7 +97,7 @@ def test_strangers_reach_the_local_domains(to: str) -> None:
 )
 def test_what_strangers_write_to_must_exist(to: str, expected: bool) -> None:
     relaying = _relaying()
-    assert relaying.must_exist(relaying.client(OUTSIDE, AT), to) is expected
+    assert relaying.must_exist(relaying.client(OUTSIDE), to) is expected
     assert relaying.must_exist(relaying.client(INSIDE, AT), to) is False
 
 

@@ -7,6 +7,7 @@ import grp
 import io
 import os
 import signal
+import smtplib
 import socket
 import stat
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 
 from op25b.cli.main import run
 from op25b.submission.postfix.auth_server import EXCHANGES
-from tests.support.service import PASSWORD, USER, Service, eventually, free_ports
+from tests.support.service import MESSAGE, PASSWORD, USER, Service, eventually, free_ports
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket to another group")
 TABLE = '[postfix]\nauth = "{auth}"\npolicy = "{policy}"\ngroup = "{group}"\n'
@@ -233,6 +234,21 @@ def test_over_tcp(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", port), timeout=30) as made,
     ):
         assert made.recv(9) == b"VERSION\t1"
+
+
+def test_beside_op25b_s_own_ports_the_counts_are_one(tmp_path: Path) -> None:
+    table = TABLE.format(auth=tmp_path / "auth", policy=tmp_path / "policy", group=OWN_GROUP)
+    with Service(tmp_path, tables=table, limits={"messages_per_hour": 2}, parts=()) as service:
+        with service.customer() as client:
+            client.sendmail(USER, ["x@elsewhere.example"], MESSAGE)
+        postfix = Peer(tmp_path / "policy")
+        asked = ["request=smtpd_access_policy", f"sasl_username={USER}", f"sender={USER}", "recipient_count=1"]
+        for state, answer in (("RCPT", "DUNNO"), ("END-OF-MESSAGE", "DUNNO"), ("END-OF-MESSAGE", "DUNNO")):
+            postfix.send(*asked, f"protocol_state={state}", "instance=1", "")
+            assert (postfix.line(), postfix.line()) == (f"action={answer}", "")
+        with service.customer() as client, pytest.raises(smtplib.SMTPSenderRefused) as refused:
+            client.sendmail(USER, ["x@elsewhere.example"], MESSAGE)
+        assert refused.value.smtp_code == 451
 
 
 def test_nothing_to_serve(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def certificates(config: Config) -> Certificates:
 
 def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
     submission, caps = config.submission, config.submission.limits
-    bounds = {"max_size": caps.size, "max_recipients": caps.recipients}
+    bounds = {"max_size": caps.size, "max_recipients": caps.recipients, "binarymime": submission.binarymime}
     if listen.role == "relay":
         return Settings.relay(submission.hostname, **bounds)
     without_tls = submission.auth_without_tls

@@ -19,12 +19,13 @@ from op25b.store import Store
 from op25b.store.schema import require_current
 from op25b.submission import config as configuration
 from op25b.submission.config import Config, Listen, Postfix
-from op25b.submission.driver import health, listening, logs, pop_reports, relaying
+from op25b.submission.driver import health, listening, logs, pop_reports, relay_metrics, relaying
 from op25b.submission.driver.ledger import Ledger
 from op25b.submission.driver.limits import Rejections
 from op25b.submission.driver.metrics import Board, Metric
 from op25b.submission.driver.notify import Notifier
 from op25b.submission.driver.pop_table import PopTable
+from op25b.submission.driver.relay_metrics import Cell, RelayBoard
 from op25b.submission.driver.server import Shared, work
 from op25b.submission.driver.service import certificates
 from op25b.submission.driver.workers import Job, Supervisor
@@ -51,6 +52,7 @@ def serve(path: Path, only: Literal["submission", "postfix"] | None = None) -> i
     cache = LoginCache(os.urandom(KEY_OCTETS))
     ledger = Ledger(board.workers + 1)  # the relay counts as well
     shared = Shared(ledger, board, Lockout(Limits()), cache, reread, pops.names)
+    relay_board = RelayBoard(relay_metrics.names(config.relay)) if listens and only is None else None
     made = _Sockets.of(config, listens, postfix, count)
     log = logs.start("supervisor")
     _warn_of_pop(config, policy, log)
@@ -66,11 +68,12 @@ def serve(path: Path, only: Literal["submission", "postfix"] | None = None) -> i
 
     def monitor(parent: int) -> None:
         made.keep(made.watched)
-        health.serve(made.watched, board, parent)
+        health.serve(made.watched, board, relay_board, parent)
 
     def relay(parent: int) -> None:
         made.keep()
-        relaying.work(config, parent, Rejections(ledger.view(board.workers), time.monotonic).add)
+        assert relay_board is not None
+        relaying.work(config, relay_board, parent, Rejections(ledger.view(board.workers), time.monotonic).add)
 
     def reports(parent: int) -> None:
         assert pop is not None
@@ -80,10 +83,10 @@ def serve(path: Path, only: Literal["submission", "postfix"] | None = None) -> i
     jobs = [_job(f"submission-{number}", number, shared, partial(worker, number)) for number in range(count)]
     if postfix:
         jobs.append(_job("postfix", count, shared, answers))
-    relays = bool(listens) and only is None
-    others = [("relay", relay, relays), ("health", monitor, True), ("pop", reports, pop is not None)]
+    if relay_board:
+        jobs.append(_relay_job(relay, relay_board))
     return Supervisor(
-        jobs=[*jobs, *(Job(name, run) for name, run, wanted in others if wanted)],
+        jobs=[*jobs, Job("health", monitor), *([Job("pop", reports)] if pop else [])],
         log=log,
         notifier=Notifier(os.environ),
         check_reload=lambda: _check(reread()[0], bool(listens)),
@@ -132,8 +135,13 @@ def relay_alone(path: Path) -> int:
     """Hand on what is in the spool until told to stop; the exit status. Raises like `serve`."""
     config, _ = read(path)
     relaying.read(config.relay, config.submission)
+    board = RelayBoard(relay_metrics.names(config.relay))
+    jobs = [_relay_job(partial(relaying.work, config, board), board)]
+    if config.health.relay_port is not None:
+        watched = listening.single(config.health.address, config.health.relay_port)
+        jobs.append(Job("health", partial(health.serve, watched, None, board)))
     return Supervisor(
-        jobs=[Job("relay", partial(relaying.work, config))],
+        jobs=jobs,
         log=logs.start("supervisor"),
         notifier=Notifier(os.environ),
         check_reload=lambda: None,
@@ -211,6 +219,14 @@ def _warn_of_pop(config: Config, policy: Policy, log: FilteringBoundLogger) -> N
         log.warning("the policy refuses POP before SMTP: what Dovecot reports to [pop] opens nothing")
     elif not config.pop and not refused:
         log.warning("the policy knows POP before SMTP, and nothing reports log-ins: [pop] is missing")
+
+
+def _relay_job(run: Callable[[int], None], board: RelayBoard) -> Job:
+    def stuck() -> bool:
+        alive = board.get(Cell.ALIVE)
+        return bool(alive) and time.monotonic() - alive > STUCK_SECONDS
+
+    return Job("relay", run, lambda: bool(board.get(Cell.ALIVE)), stuck, board.forget)
 
 
 def _job(name: str, number: int, shared: Shared, run: Callable[[int], None]) -> Job:

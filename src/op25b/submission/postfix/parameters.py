@@ -97,7 +97,7 @@ def master_cf(config: Config, queue: Path) -> str:
     for port, name, options in ((587, "submission", starttls), (465, "submissions", implicit)):
         found.append(_SERVICE.format(port=port, name=name, asks=asks, **options))
         if hides:
-            found.append(f"  -o cleanup_service_name={CLEANUP}\n")
+            found.append(f"  -o smtpd_sasl_authenticated_header=no\n  -o cleanup_service_name={CLEANUP}\n")
     if hides:
         found.append(_CLEANUP_SERVICE.format(cleanup=CLEANUP, pattern=_own_received(submission.hostname)))
     return "".join(found)
