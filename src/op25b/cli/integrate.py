@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from op25b.cli import integrate_dovecot, output
+from op25b.cli import output
+from op25b.cli.integrate_dovecot import dovecot
 from op25b.errors import UserError
 from op25b.submission.driver.start import read
 from op25b.submission.postfix import parameters
@@ -41,4 +42,4 @@ def postfix(
         output.text((main if file == "main.cf" else master).rstrip())
 
 
-app.command("dovecot")(integrate_dovecot.dovecot)
+app.command()(dovecot)

@@ -20,6 +20,7 @@ from op25b.submission.postfix.auth_session import (
     go_on,
     greeting,
     let_in,
+    possible,
     refuse,
 )
 from op25b.subscribers.dovecot_wire import Malformed
@@ -87,8 +88,9 @@ def test_what_nobody_says(data: bytes) -> None:
 
 
 def test_what_is_answered() -> None:
-    assert greeting(12, 3, bytes(16)) == (
-        b"VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nMECH\tSCRAM-SHA-256\tmutual-auth\n"
+    mechanisms = possible(("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"))
+    assert greeting(mechanisms, 12, 3, bytes(16)) == (
+        b"VERSION\t1\t2\nMECH\tSCRAM-SHA-256\tmutual-auth\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\n"
         b"SPID\t12\nCUID\t3\nCOOKIE\t" + b"0" * 32 + b"\nDONE\n"
     )
     assert go_on(1, b"Username:") == b"CONT\t1\tVXNlcm5hbWU6\n"

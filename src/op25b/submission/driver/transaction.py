@@ -13,7 +13,7 @@ from op25b.submission.driver.limits import Payer
 from op25b.submission.driver.received import Trace
 from op25b.submission.driver.rights import Client
 from op25b.submission.protocol import Mail, Recipient, Reply
-from op25b.submission.spool import Entry, Envelope, Origin, SpoolError
+from op25b.submission.spool import Done, Entry, Envelope, Origin, SpoolError
 from op25b.submission.spool import Recipient as To
 
 MAX_HOPS = 100
@@ -117,11 +117,14 @@ class Transaction:
         self._drain = asyncio.ensure_future(self._drained(self.entry.drain()))
         return self._drain
 
-    def commit(self) -> Awaitable[str]:
-        """Hands the message to the spool, for good: the queue id once it is durable. Awaiting raises SpoolError."""
+    def commit(self, done: Done) -> None:
+        """Hands the message to the spool, for good; `done` is called once it is durable, or cannot be kept."""
         assert self.entry is not None
         entry, self.entry = self.entry, None
-        return _commit(entry, self._drain)
+        if self._drain is None:
+            entry.submit(done)
+        else:
+            self._drain.add_done_callback(lambda _: entry.submit(done))
 
     def abort(self) -> None:
         if self.entry is not None:
@@ -175,10 +178,3 @@ class Transaction:
     def _protocol(self, connected: Connected) -> str:
         utf8 = self.mail.parameters.smtputf8
         return received.protocol(connected.esmtp, utf8, bool(connected.tls), connected.authenticated)
-
-
-async def _commit(entry: Entry, drain: asyncio.Task[None] | None) -> str:
-    async with entry:
-        if drain is not None:
-            await drain
-        return await entry.commit()

@@ -6,16 +6,16 @@ import asyncio
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Sequence
 from itertools import count
-from typing import Any, cast
+from typing import cast
 
 from structlog.typing import FilteringBoundLogger
 
 from op25b.submission.driver.login import LATER, SUSPENDED, LogIn
 from op25b.submission.driver.metrics import Meters, Metric
 from op25b.submission.postfix import auth_session
-from op25b.submission.postfix.auth_session import MECHANISMS, Answer, Begin, Cancel, Request, Session, Unreadable
+from op25b.submission.postfix.auth_session import Answer, Begin, Cancel, Request, Session, Unreadable
 from op25b.submission.protocol import Authenticated, Challenge, Reply
 from op25b.subscribers.async_login import AsyncLogins
 from op25b.subscribers.dovecot_wire import Malformed
@@ -26,8 +26,6 @@ EXCHANGES = 32
 """Under way on one connection. Postfix has one; those that its clients left in the middle stay behind."""
 GREETING_SECONDS = 30
 
-Step = Coroutine[Any, Any, Challenge | Authenticated | Reply]
-
 NO_MECHANISM = "this mechanism is not offered"
 NO_TLS = "your mail program must use STARTTLS or SSL/TLS"
 UNREADABLE = "the answer is not base64"
@@ -35,12 +33,18 @@ WRONG = "the name or the password is wrong"
 
 
 class AuthServer:
-    """What all connections share. `without_tls`: whether log-ins over plain connections are let in."""
+    """What all connections share."""
 
-    def __init__(self, logins: AsyncLogins, meters: Meters, log: FilteringBoundLogger, without_tls: bool) -> None:
-        self.logins, self.meters, self.log, self.without_tls = logins, meters, log, without_tls
+    def __init__(self, logins: AsyncLogins, meters: Meters, log: FilteringBoundLogger) -> None:
+        self.logins, self.meters, self.log = logins, meters, log
+        self.mechanisms: Sequence[str] = ()
+        self.without_tls = False
         self.connections: set[AuthConnection] = set()
         self.numbers = count(1)
+
+    def offer(self, mechanisms: Sequence[str], without_tls: bool) -> None:
+        """To connections from now on; `without_tls`: to clients without TLS as well, at once."""
+        self.mechanisms, self.without_tls = mechanisms, without_tls
 
     def connection(self) -> AuthConnection:
         """A new one; for `create_server`."""
@@ -62,6 +66,7 @@ class AuthConnection(asyncio.Protocol):
     def __init__(self, server: AuthServer) -> None:
         self._server = server
         self._session = Session()
+        self._mechanisms = server.mechanisms
         self._exchanges: OrderedDict[int, LogIn] = OrderedDict()
         """Those that wait for their client, the one that waits longest first."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -76,7 +81,8 @@ class AuthConnection(asyncio.Protocol):
             return
         server.connections.add(self)
         asyncio.get_running_loop().call_later(GREETING_SECONDS, self._check_greeting)
-        self._write(auth_session.greeting(os.getpid(), next(server.numbers), secrets.token_bytes(16)))
+        number, cookie = next(server.numbers), secrets.token_bytes(16)
+        self._write(auth_session.greeting(self._mechanisms, os.getpid(), number, cookie))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
@@ -113,7 +119,7 @@ class AuthConnection(asyncio.Protocol):
             case Begin():
                 self._begin(request)
             case Answer(_, octets) if waiting is not None:
-                self._work(number, waiting, waiting.go_on(octets))
+                self._go_on(number, waiting, waiting.go_on(octets))
             case Answer():
                 self.close()
             case Unreadable():
@@ -123,7 +129,7 @@ class AuthConnection(asyncio.Protocol):
 
     def _begin(self, request: Begin) -> None:
         server, number = self._server, request.number
-        if request.mechanism not in MECHANISMS:
+        if request.mechanism not in self._mechanisms:
             self._fail(number, NO_MECHANISM)
         elif not (request.secured or server.without_tls):
             self._fail(number, NO_TLS)
@@ -132,18 +138,23 @@ class AuthConnection(asyncio.Protocol):
         else:
             while len(self._tasks) + len(self._exchanges) >= EXCHANGES:
                 self._exchanges.popitem(last=False)
-            nonce = secrets.token_urlsafe(18).encode()
-            log_in = LogIn(server.logins, request.mechanism, request.address, {}, nonce)
-            self._work(number, log_in, log_in.begin(request.initial))
+            log_in = LogIn(server.logins, request.mechanism, request.address, {}, _nonce)
+            self._go_on(number, log_in, log_in.begin(request.initial))
 
-    def _work(self, number: int, log_in: LogIn, step: Step) -> None:
-        self._tasks[number] = asyncio.get_running_loop().create_task(self._step(number, log_in, step))
+    def _go_on(self, number: int, log_in: LogIn, answer: Challenge | Authenticated | None) -> None:
+        if answer is None:
+            self._tasks[number] = asyncio.get_running_loop().create_task(self._wait(number, log_in))
+        else:
+            self._settle(number, log_in, answer)
 
-    async def _step(self, number: int, log_in: LogIn, step: Step) -> None:
+    async def _wait(self, number: int, log_in: LogIn) -> None:
         try:
-            answer = await step
+            answer = await log_in.answer()
         finally:
             del self._tasks[number]
+        self._settle(number, log_in, answer)
+
+    def _settle(self, number: int, log_in: LogIn, answer: Challenge | Authenticated | Reply) -> None:
         match answer:
             case Challenge(octets):
                 self._exchanges[number] = log_in
@@ -178,3 +189,7 @@ class AuthConnection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if not self._transport.is_closing():
             self._transport.write(data)
+
+
+def _nonce() -> bytes:
+    return secrets.token_urlsafe(18).encode()

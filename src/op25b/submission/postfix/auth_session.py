@@ -23,9 +23,6 @@ _MINOR = 2
 _FLAGS = {"PLAIN": ("plaintext",), "LOGIN": ("plaintext",), "SCRAM-SHA-256": ("mutual-auth",)}
 _NUMBER = re.compile("[0-9]{1,10}")
 
-MECHANISMS = tuple(_FLAGS)
-"""Without SCRAM-SHA-256-PLUS: Postfix does not tell what its TLS connection could be bound by."""
-
 
 @dataclass(frozen=True)
 class Begin:
@@ -100,11 +97,16 @@ class Session:
         return None  # CPID, and what later versions may say
 
 
-def greeting(pid: int, connection: int, cookie: bytes) -> bytes:
+def possible(mechanisms: Iterable[str]) -> tuple[str, ...]:
+    """Those that go by way of Postfix, which does not tell what its TLS connection could be bound by: no -PLUS."""
+    return tuple(name for name in mechanisms if name in _FLAGS)
+
+
+def greeting(mechanisms: Iterable[str], pid: int, connection: int, cookie: bytes) -> bytes:
     """What a server says first. `connection`: a number of its own for each; `cookie`: 16 octets that nobody guesses."""
-    mechanisms = (line("MECH", name, *flags) for name, flags in _FLAGS.items())
+    offers = (line("MECH", name, *_FLAGS[name]) for name in mechanisms)
     rest = (line("SPID", str(pid)), line("CUID", str(connection)), line("COOKIE", cookie.hex()), line("DONE"))
-    return b"".join((line("VERSION", str(MAJOR), str(_MINOR)), *mechanisms, *rest))
+    return b"".join((line("VERSION", str(MAJOR), str(_MINOR)), *offers, *rest))
 
 
 def go_on(number: int, challenge: bytes) -> bytes:

@@ -22,8 +22,9 @@ from op25b.submission.driver.limits import Limits
 from op25b.submission.driver.metrics import Metric
 from op25b.submission.driver.rights import Relaying
 from op25b.submission.driver.server import Shared, open_logins
-from op25b.submission.driver.service import who_relays
+from op25b.submission.driver.service import offered, who_relays
 from op25b.submission.postfix.auth_server import AuthServer
+from op25b.submission.postfix.auth_session import possible
 from op25b.submission.postfix.policy import Decisions
 from op25b.submission.postfix.policy_server import PolicyServer
 
@@ -55,8 +56,9 @@ class _Job:
         self._log = logs.start("postfix")
         limits, relaying = self._rules(config, policy)
         self._store = Store(config.store)
-        self._logins, self._waiting = open_logins(self._store, shared, self._wall)
-        self._auth = AuthServer(self._waiting, self._meters, self._log, config.submission.auth_without_tls)
+        self._logins, self._waiting = open_logins(self._store, config, policy, shared, self._wall)
+        self._auth = AuthServer(self._waiting, self._meters, self._log)
+        self._offer(config)
         self._decisions = Decisions(limits, self._meters, self._log)
         self._policy = PolicyServer(self._decisions, relaying, self._waiting, self._log, self._wall)
 
@@ -101,7 +103,10 @@ class _Job:
             return
         limits, self._policy.relaying = self._rules(config, policy)
         self._decisions.reload(limits)
-        self._auth.without_tls = config.submission.auth_without_tls
+        self._offer(config)
+
+    def _offer(self, config: Config) -> None:
+        self._auth.offer(possible(offered(config)), config.submission.auth_without_tls)
 
     def _rules(self, config: Config, policy: Policy) -> tuple[Limits, Relaying]:
         limits = Limits(config.submission.limits, self._view, time.monotonic)
