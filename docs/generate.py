@@ -31,6 +31,7 @@ from op25b.submission.driver import (
     transaction,
 )
 from op25b.submission.driver import limits as limits_of_driver
+from op25b.submission.postfix import policy as _  # noqa: F401  its replies are found among the modules
 from op25b.submission.protocol import Reply, replies
 from op25b.submission.protocol.transitions import TRANSITIONS, State, Step
 from op25b.submission.relay.outcome import Result

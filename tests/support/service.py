@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,7 +61,7 @@ scope = {}
 
 CONFIG = """
 policy = "policy.toml"
-store = "sqlite:///{folder}/op25b.db"
+store = "{store}"
 [submission]
 hostname = "mail.netlaputa.example"
 server = "mail"
@@ -118,6 +118,8 @@ class Service:
     policy: str = POLICY
     limits: dict[str, int] = field(default_factory=dict)
     parts: tuple[str, ...] = ("--only", "submission")
+    store: str = ""
+    """Of a service that shares it with another, which has made it."""
     authority: trustme.CA = field(default_factory=trustme.CA)
 
     def __post_init__(self) -> None:
@@ -127,8 +129,10 @@ class Service:
         self.authority.configure_trust(self.client_tls)
         self.authority.cert_pem.write_to_path(self.folder / "ca.pem")
         write_certificate(self.folder, self.authority, HOST, "127.0.0.1")
+        if not self.store:
+            self.store = f"sqlite:///{self.folder}/op25b.db"
+            make_store(self.store, self.limits)
         self.write_config()
-        self._make_store()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -213,7 +217,7 @@ class Service:
     @contextmanager
     def suspended(self, name: str) -> Iterator[None]:
         """While an account may do nothing."""
-        store = Store(f"sqlite:///{self.folder}/op25b.db")
+        store = Store(self.store)
         accounts, by = Accounts(store), By("tests", datetime.now(UTC), "tests")
         assert accounts.suspend(name, by)
         try:
@@ -222,16 +226,21 @@ class Service:
             accounts.resume(name, by)
             store.close()
 
-    def _make_store(self) -> None:
-        url = f"sqlite:///{self.folder}/op25b.db"
-        upgrade(url)
-        cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
-        secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
-        names = (USER, "hanako@netlaputa.example")
-        store = Store(url)
-        by = By("tests", datetime.now(UTC), "tests")
-        Accounts(store).add([New(name, secret, frozenset({name}), self.limits) for name in names], by)
-        store.close()
+
+def make_store(url: str, limits: dict[str, int]) -> None:
+    """A store with two accounts, Taro's and Hanako's."""
+    upgrade(url)
+    add_accounts(url, (USER, "hanako@netlaputa.example"), limits)
+
+
+def add_accounts(url: str, names: Iterable[str], limits: Mapping[str, int]) -> None:
+    """Accounts that may send as what they are called; each has the same password."""
+    cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
+    secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
+    store = Store(url)
+    by = By("tests", datetime.now(UTC), "tests")
+    Accounts(store).add([New(name, secret, frozenset({name}), limits) for name in names], by)
+    store.close()
 
 
 def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
@@ -245,8 +254,8 @@ def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
 class Wire:
     """A bare socket that speaks SMTP: for what no decent client would do."""
 
-    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
-        self.socket: socket.socket = socket.create_connection(
+    def __init__(self, port: int, source: str = "127.0.0.1", connected: socket.socket | None = None) -> None:
+        self.socket: socket.socket = connected or socket.create_connection(
             ("127.0.0.1", port), timeout=30, source_address=(source, 0)
         )
         self._file = self.socket.makefile("rb")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from op25b.errors import UserError
 from op25b.policy import load as policy_load
@@ -20,9 +20,11 @@ from op25b.policy.fields import network, single_address
 from op25b.policy.intervals import Prefix
 from op25b.policy.model import Host, Policy, Port, Slug, Table
 from op25b.policy.positions import Positions
+from op25b.submission.postfix.endpoints import endpoint
 
 File = Annotated[Path, Field(strict=False)]
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
+Endpoint = Annotated[str, AfterValidator(endpoint)]
 Count = Annotated[int, Field(ge=0)]
 """0: no limit."""
 
@@ -103,8 +105,9 @@ class Submission(Table):
     """This host's name in the greeting, in EHLO, in Received fields and in bounces."""
     server: Slug
     """Which of the policy's own servers this is."""
-    spool: File
-    listen: tuple[Listen, ...] = Field(strict=False, min_length=1)
+    spool: File = Path("/var/spool/op25b")
+    listen: tuple[Listen, ...] = Field(default=(), strict=False)
+    """None on a host where Postfix takes the mail; see `postfix`."""
     certificates: tuple[KeyPairFiles, ...] = Field(strict=False, min_length=1)
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     """Processes that serve clients; 0: one for each processor."""
@@ -172,6 +175,24 @@ class Relay(Table):
     dkim: tuple[DkimKey, ...] = Field(default=(), strict=False)
 
 
+class Postfix(Table):
+    """What op25b is for a Postfix on this host: its SASL server, its policy server, or both; see docs/postfix.md.
+
+    An endpoint is the path of a Unix socket, or `127.0.0.1:10025`, `[::1]:10025`.
+    """
+
+    auth: Endpoint | None = None
+    policy: Endpoint | None = None
+    group: str = "postfix"
+    """Whose members may connect to Unix sockets: the group that Postfix runs as."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.auth is None and self.policy is None:
+            raise ValueError("neither auth nor policy is there; write one, or both")
+        return self
+
+
 class Health(Table):
     """Where `/healthz` and `/metrics` are."""
 
@@ -216,6 +237,13 @@ class Config(Table):
     health: Health = Health()
     pop: Pop | None = None
     accounts: Accounts = Accounts()
+    postfix: Postfix | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.submission.listen and self.postfix is None:
+            raise ValueError("nothing is to be served; write [[submission.listen]], [postfix], or both")
+        return self
 
 
 def load(path: Path) -> Config:

@@ -101,6 +101,11 @@ class AsyncLogins:
         started = self._clock()
         return await self._answer(question, None, self._logins.end_scram(question, proved, unique), started)
 
+    async def account(self, name: str) -> Account | None:
+        """The account of a prepared name as it is now, for one that was let in before. Raises Unavailable."""
+        account = await self._run(self._reading, self._logins.account, name)
+        return self._dovecot.account(name) if account is None and self._dovecot is not None else account
+
     async def owner(self, names: Sequence[str], sender: str) -> Account | None:
         """The first of these accounts, known without a log-in here, that may send as `sender`. Raises Unavailable."""
         elsewhere = None if self._dovecot is None else self._dovecot.account

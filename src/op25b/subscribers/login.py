@@ -207,6 +207,10 @@ class Logins:
         except (UserError, SQLAlchemyError) as error:
             _log.warning("account %s: the store could not be brought up to date: %s", account.name, error)
 
+    def account(self, name: str) -> Account | None:
+        """The account of a prepared name as it is in the store now, for one that was let in before."""
+        return self._fresh.find(name)
+
     def owner(
         self, names: Sequence[str], sender: str, elsewhere: Callable[[str], Account | None] | None = None
     ) -> Account | None:

@@ -34,7 +34,7 @@ class LogIn:
         channel = sasl.Channel(dict(bindings), plus_offered=bool(bindings))
         self._nonce = nonce() if mechanism.startswith("SCRAM") else b""
         self._exchange = sasl.begin(mechanism, channel, self._nonce)
-        self._logins, self._address = logins, address
+        self._logins, self.address = logins, address
         self._question: Question | None = None
         self._suspended = False
         self.mechanism = mechanism
@@ -59,7 +59,7 @@ class LogIn:
         if isinstance(step, sasl.Challenge):
             return Challenge(step.octets)
         if isinstance(step, sasl.Verify):
-            result = self._logins.at_once(step.name, step.password, self._address)
+            result = self._logins.at_once(step.name, step.password, self.address)
             if result is not None and self._let_in(result) and result.account is not None:
                 self.name = step.name
                 return Authenticated(result.account.name)
@@ -88,9 +88,9 @@ class LogIn:
         self.name = step.name
         match step:
             case sasl.Verify(name, password):
-                return self._exchange.decide(self._let_in(await self._logins.check(name, password, self._address)))
+                return self._exchange.decide(self._let_in(await self._logins.check(name, password, self.address)))
             case sasl.Lookup(name):
-                self._question = await self._logins.begin_scram(name, self._address)
+                self._question = await self._logins.begin_scram(name, self.address)
                 return self._exchange.supply(self._question.keys)
             case sasl.Proved(_, proved):
                 assert self._question is not None

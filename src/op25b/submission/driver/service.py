@@ -49,14 +49,12 @@ class Terms:
     def of(cls, config: Config, policy: Policy, recent_pop: RecentPop, wall: Wall) -> Terms:
         """Raises UserError for certificates that cannot serve."""
         submission = config.submission
-        server = next(each for each in policy.own_servers if each.name == submission.server)
-        not_from = config.pop.not_from if config.pop else ()
         return cls(
             submission.hostname,
             submission.hide_customers,
             submission.limits,
             certificates(config),
-            Relaying(policy, server, local_domains(config, policy), recent_pop, not_from),
+            who_relays(config, policy, recent_pop),
             {listen: _settings(listen, config, wall) for listen in submission.listen},
         )
 
@@ -65,9 +63,22 @@ class Terms:
         return self._settings[listen]
 
 
+def who_relays(config: Config, policy: Policy, recent_pop: RecentPop) -> Relaying:
+    """Who relays without AUTH."""
+    server = next(each for each in policy.own_servers if each.name == config.submission.server)
+    not_from = config.pop.not_from if config.pop else ()
+    return Relaying(policy, server, local_domains(config, policy), recent_pop, not_from)
+
+
 def certificates(config: Config) -> Certificates:
     """Raises UserError for files that cannot serve."""
     return Certificates([KeyPair(each.certificate, each.key) for each in config.submission.certificates])
+
+
+def offered(config: Config) -> tuple[str, ...]:
+    """The SASL mechanisms, strongest first."""
+    scram = config.submission.scram and not config.accounts.dovecot  # Dovecot's keys cannot be had
+    return tuple(name for name in MECHANISMS if scram or not name.startswith("SCRAM"))
 
 
 def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
@@ -76,15 +87,13 @@ def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
     if listen.role == "relay":
         return Settings.relay(submission.hostname, **bounds)
     without_tls = submission.auth_without_tls
-    scram = submission.scram and not config.accounts.dovecot  # Dovecot's keys cannot be had
-    mechanisms = [name for name in MECHANISMS if scram or not name.startswith("SCRAM")]
     kind = Settings.implicit_tls if listen.tls == "implicit" else Settings.submission
     return kind(
         submission.hostname,
         future_release=FutureRelease(HOLD_FOR, wall),
         auth_without_tls=without_tls,
         tls_required=not without_tls,
-        mechanisms=tuple(mechanisms),
+        mechanisms=offered(config),
         **bounds,
     )
 
