@@ -16,6 +16,7 @@ from op25b.submission.driver.tls import TlsLayer
 from op25b.submission.protocol import Answer, Closed, Quit, Reply, Session, StartTls
 
 HANDSHAKE_SECONDS = 30
+REFUSED_HANDSHAKE_SECONDS = 5
 LEAVE_SECONDS = 10
 """How long a client may take to read the last reply."""
 CROWDED_SECONDS = 10
@@ -39,7 +40,7 @@ class Connection(asyncio.Protocol):
     """Made by a listener for each client. Everything it is called for happens in the worker's one event loop."""
 
     __slots__ = (
-        "_closing", "_dialogue", "_eof", "_pace", "_paused", "_service", "_session", "_stuck", "_tls",
+        "_closing", "_dialogue", "_eof", "_pace", "_paused", "_refusal", "_service", "_session", "_stuck", "_tls",
         "_transport", "address", "listen", "terms",
     )  # fmt: skip
 
@@ -49,6 +50,8 @@ class Connection(asyncio.Protocol):
         """What was agreed when it came: a reload changes it for later ones."""
         self._tls: TlsLayer | None = None
         self._closing = self._eof = self._paused = self._stuck = False
+        self._refusal: Reply | None = None
+        """To be said as soon as it can be."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         service = self._service
@@ -65,14 +68,24 @@ class Connection(asyncio.Protocol):
             refusal = refusal or CROWDED
         if refusal is not None:
             service.capped(refusal, self.address, None)
-            if implicit:  # no word before the handshake, and no handshake for who is not served
-                self._leave()
-            else:
-                self.end(refusal)
+            self._refused(refusal, implicit)
         elif implicit:
             self._begin_tls()
         else:
             self._write(self._session.banner())
+
+    def _refused(self, refusal: Reply, implicit: bool) -> None:
+        """Under TLS no word can be said before the handshake, which costs more than anything that is refused here.
+
+        So only so many a second are told why: clients in good faith, which come one by one.
+        """
+        if not implicit:
+            self.end(refusal)
+        elif self._service.may_explain():
+            self._refusal = refusal
+            self._begin_tls()
+        else:
+            self._leave()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
@@ -149,7 +162,7 @@ class Connection(asyncio.Protocol):
             if waited > LEAVE_SECONDS:
                 self._transport.abort()
         elif self._tls is not None and not self._tls.ready:
-            if waited > HANDSHAKE_SECONDS:
+            if waited > (HANDSHAKE_SECONDS if self._refusal is None else REFUSED_HANDSHAKE_SECONDS):
                 self._time_out(IDLE)
         elif self._session.waiting:
             pace.since = pace.window = now
@@ -241,6 +254,9 @@ class Connection(asyncio.Protocol):
         self._write_raw(tls.outgoing())
         if tls.ready:
             self._dialogue.secured(tls)
+            if self._refusal is not None:
+                self.end(self._refusal)
+                return b""
             if self.listen.tls == "implicit":
                 self._write(self._session.banner())
             else:

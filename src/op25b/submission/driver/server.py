@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -29,7 +29,9 @@ from op25b.submission.driver.service import Service, Terms
 from op25b.submission.relay.connect import contexts
 from op25b.submission.spool import Spool
 from op25b.subscribers.addressees import Addressees
-from op25b.subscribers.async_login import AsyncLogins, Settings
+from op25b.subscribers.async_login import DOVECOT_FAILURE_SECONDS, AsyncLogins, Settings
+from op25b.subscribers.dovecot_accounts import DovecotAccounts
+from op25b.subscribers.dovecot_auth import DovecotAuth
 from op25b.subscribers.lockout import Lockout
 from op25b.subscribers.login import Logins
 from op25b.subscribers.login_cache import LoginCache
@@ -79,6 +81,7 @@ class _Worker:
         self._number, self._listeners, self._config, self._shared, self._parent = (
             number, listeners, config, shared, parent,
         )  # fmt: skip
+        self._domains = [domain for brand in policy.provider.brands for domain in brand.domains]
         self._zone = ZoneInfo(policy.provider.time_zone)
         self._terms = Terms.of(config, policy, shared.recent_pop, self._wall)
         self._meters = shared.board.of(number)
@@ -96,9 +99,7 @@ class _Worker:
             time.monotonic,
             self._wall,
         )
-        # no more hash than there are processors: each takes 19 MiB
-        threads = max(1, (os.cpu_count() or 1) // self._shared.board.workers)
-        waiting = AsyncLogins(logins, Settings(hashing_threads=threads), time.monotonic)
+        waiting = self._waiting(logins)
         spool = Spool.open(self._config.submission.spool, f"submission-{self._number}", clock=self._wall)
         shared = self._shared
         view = shared.ledger.view(self._number)
@@ -129,6 +130,15 @@ class _Worker:
         await spool.close()
         await waiting.close()
         store.close()
+
+    def _waiting(self, logins: Logins) -> AsyncLogins:
+        # no more hash than there are processors: each takes 19 MiB
+        settings = Settings(hashing_threads=max(1, (os.cpu_count() or 1) // self._shared.board.workers))
+        if (path := self._config.accounts.dovecot) is None:
+            return AsyncLogins(logins, settings, time.monotonic)
+        dovecot = DovecotAccounts(DovecotAuth(str(path), os.urandom), self._domains)
+        settings = replace(settings, failure_seconds=DOVECOT_FAILURE_SECONDS)
+        return AsyncLogins(logins, settings, time.monotonic, dovecot=dovecot)
 
     def _mailboxes(self, store: Store) -> Mailboxes:
         config = self._config

@@ -20,6 +20,7 @@ from op25b.submission.driver.metrics import Board, Meters, Metric
 from op25b.submission.driver.rights import RecentPop, Relaying
 from op25b.submission.driver.tls import Certificates, KeyPair
 from op25b.submission.protocol import FutureRelease, Reply, Settings
+from op25b.submission.sasl import MECHANISMS
 from op25b.submission.spool import Entry, Spool
 from op25b.subscribers.async_login import AsyncLogins
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 Wall = Callable[[], datetime]
 HOLD_FOR = timedelta(days=7)
 """FUTURERELEASE (RFC 4865): how far ahead a message may be handed in."""
+EXPLAINED = 10
+"""Handshakes a second with clients that are not served: about a hundredth of what a processor can do."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,15 @@ def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
     if listen.role == "relay":
         return Settings.relay(submission.hostname, **bounds)
     without_tls = submission.auth_without_tls
+    scram = submission.scram and not config.accounts.dovecot  # Dovecot's keys cannot be had
+    mechanisms = [name for name in MECHANISMS if scram or not name.startswith("SCRAM")]
     kind = Settings.implicit_tls if listen.tls == "implicit" else Settings.submission
     return kind(
         submission.hostname,
         future_release=FutureRelease(HOLD_FOR, wall),
         auth_without_tls=without_tls,
         tls_required=not without_tls,
+        mechanisms=tuple(mechanisms),
         **bounds,
     )
 
@@ -108,6 +114,7 @@ class Service:
         """Octets in memory of messages that are not whole yet."""
         self._view, self._board = view, board
         self._committing = 0
+        self._explaining = 0, 0
         self._was_behind = False
 
     def reload(self, terms: Terms) -> None:
@@ -127,6 +134,14 @@ class Service:
     def closed(self, connection: Connection) -> None:
         self.connections.discard(connection)
         self.meters.set(Metric.OPEN, len(self.connections))
+
+    def may_explain(self) -> bool:
+        """Whether one more client that is not served gets a TLS handshake, to be told why."""
+        second = int(self.now())
+        if second != self._explaining[0]:
+            self._explaining = second, 0
+        self._explaining = second, self._explaining[1] + 1
+        return self._explaining[1] <= EXPLAINED
 
     def crowded(self) -> bool:
         """All places of the service are taken."""

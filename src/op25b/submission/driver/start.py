@@ -27,6 +27,7 @@ from op25b.submission.driver.relay_metrics import Cell, RelayBoard
 from op25b.submission.driver.server import Shared, work
 from op25b.submission.driver.service import certificates
 from op25b.submission.driver.workers import Job, Supervisor
+from op25b.submission.trace import Trace
 from op25b.subscribers.lockout import Limits, Lockout
 from op25b.subscribers.login_cache import KEY_OCTETS, LoginCache
 
@@ -70,7 +71,8 @@ def serve(path: Path, *, with_relay: bool = True) -> int:
     def relay(parent: int) -> None:
         keep()
         assert relay_board is not None
-        relaying.work(config, relay_board, parent, Rejections(ledger.view(count), time.monotonic).add)
+        rejected = Rejections(ledger.view(count), time.monotonic).add
+        relaying.work(config, _trace(config, policy), relay_board, parent, rejected)
 
     def reports(parent: int) -> None:
         assert pop is not None
@@ -96,10 +98,10 @@ def serve(path: Path, *, with_relay: bool = True) -> int:
 
 def relay_alone(path: Path) -> int:
     """Hand on what is in the spool until told to stop; the exit status. Raises like `serve`."""
-    config, _ = read(path)
+    config, policy = read(path)
     relaying.read(config.relay, config.submission)
     board = RelayBoard(relay_metrics.names(config.relay))
-    jobs = [_relay_job(partial(relaying.work, config, board), board)]
+    jobs = [_relay_job(partial(relaying.work, config, _trace(config, policy), board), board)]
     if config.health.relay_port is not None:
         watched = listening.single(config.health.address, config.health.relay_port)
         jobs.append(Job("health", partial(health.serve, watched, None, board)))
@@ -113,6 +115,10 @@ def relay_alone(path: Path) -> int:
     ).run()
 
 
+def _trace(config: Config, policy: Policy) -> Trace:
+    return Trace(config.submission.spool, policy.submission.trace_days)
+
+
 def read(path: Path) -> tuple[Config, Policy]:
     """The configuration and its policy, checked against each other. Raises UserError with every fault."""
     config = configuration.load(path)
@@ -122,6 +128,12 @@ def read(path: Path) -> tuple[Config, Policy]:
         raise UserError(
             f"{path}: submission.server: {config.policy} has no own server {config.submission.server!r}; "
             f"write one of: {known}"
+        )
+    relays = any(listen.role == "relay" for listen in config.submission.listen)
+    if relays and config.accounts.dovecot and config.submission.local_recipients == "accounts":
+        raise UserError(
+            f"{path}: submission.local_recipients: the store does not have the mailboxes that are Dovecot's; "
+            'write local_recipients = "ask", and [[relay.routes]] for their domains'
         )
     if config.submission.local_recipients == "ask":
         routed = {route.domain.lower() for route in config.relay.routes}
@@ -139,7 +151,7 @@ def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
     for name in ("listen", "workers", "spool", "local_recipients"):
         if getattr(config.submission, name) != getattr(before.submission, name):
             raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
-    for name in ("store", "health", "relay", "pop"):
+    for name in ("store", "health", "relay", "pop", "accounts"):
         if getattr(config, name) != getattr(before, name):
             raise UserError(f"{path}: {name} changes at a restart only; put it back, or restart the service")
     return config, policy
