@@ -138,12 +138,17 @@ class Transaction:
 
     def _more_header(self, data: bytes) -> None:
         seen = len(self._header)
-        self._header += data
-        end = header.split(self._header, seen)
+        whole: bytes | bytearray = data  # as nearly always: then it need not be copied
+        if seen:
+            self._header += data
+            whole = self._header
+        end = header.split(whole, seen)
         if end >= 0:
-            self._header_ends(bytes(self._header[:end]), bytes(self._header[end:]))
-        elif len(self._header) > self._max_header:
+            self._header_ends(bytes(whole[:end]), bytes(whole[end:]))
+        elif len(whole) > self._max_header:
             self._refuse(HEADER)
+        elif not seen:
+            self._header += data
 
     def _header_ends(self, head: bytes, rest: bytes) -> None:
         assert self.entry is not None
@@ -162,7 +167,8 @@ class Transaction:
         last = b""
         if found.well_formed:
             last = received.missing(found.has_date, found.has_message_id, self._hostname, entry.queue_id, at)
-        self._save(b"".join((first, head, last, rest)))
+        self._save(first + head + last)
+        self._save(rest)
 
     def _save(self, data: bytes) -> None:
         assert self.entry is not None
