@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -34,6 +35,15 @@ def test_every_claim_of_the_mission_is_there_under_its_own_id() -> None:
 
 def test_a_claim_has_tries_exactly_when_the_lab_can_show_it() -> None:
     assert {c.id for c in CLAIMS.claims if c.tries} == {c.id for c in CLAIMS.claims if c.shown_by in IN_THE_LAB}
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ja.md"])
+def test_the_readme_says_how_many_claims_are_shown(page: str) -> None:
+    text = (ROOT / page).read_text()
+    shown = sum(bool(claim.tries) for claim in CLAIMS.claims)
+    later = len(CLAIMS.claims) - shown
+    assert re.search(rf"^{shown} claims shown by \d+ attempts, 0 differ, {later} not yet", text, re.M)
+    assert re.search(rf"{later} of the {len(CLAIMS.claims)} claims|{len(CLAIMS.claims)} の主張のうち {later} ", text)
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from op25b.lab.stage import needs_home_server
 from op25b.lab.trial import Trial
 from op25b.policy.reasons import Decision
 from op25b.policy.verdict import SMTP
@@ -20,7 +21,7 @@ def stories(trials: Iterable[Trial]) -> list[str]:
 
 
 def _lines(provider: str, trials: list[Trial]) -> Iterator[str]:
-    stopped = [each for each in trials if each.how.decision is Decision.BLOCK and each.how.to == "foreign"]
+    stopped = [each for each in trials if each.how.decision is Decision.BLOCK and not needs_home_server(each.how)]
     served = [each for each in trials if each.how.submits and each.happened.delivered]
     pairs = [
         (after.happened.began - before.happened.ended, before, after)
