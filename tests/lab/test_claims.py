@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -34,6 +35,15 @@ def test_every_claim_of_the_mission_is_there_under_its_own_id() -> None:
 
 def test_a_claim_has_tries_exactly_when_the_lab_can_show_it() -> None:
     assert {c.id for c in CLAIMS.claims if c.tries} == {c.id for c in CLAIMS.claims if c.shown_by in IN_THE_LAB}
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ja.md"])
+def test_the_readme_says_how_many_claims_are_shown(page: str) -> None:
+    text = (ROOT / page).read_text()
+    shown = sum(bool(claim.tries) for claim in CLAIMS.claims)
+    later = len(CLAIMS.claims) - shown
+    assert re.search(rf"^{shown} claims shown by \d+ attempts, 0 differ, {later} not yet", text, re.M)
+    assert re.search(rf"{later} of the {len(CLAIMS.claims)} claims|{len(CLAIMS.claims)} の主張のうち {later} ", text)
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -128,7 +138,7 @@ def happened(outcome: Outcome, delivered: bool = False, answer: str = "", began:
 
 
 def trial(how: Try, did: Happened, who: str = "a IPv4", ok: bool = True) -> Trial:
-    tried = f"swaks to {'mail.x.example' if how.submits else how.to}:{how.port}"
+    tried = f"swaks to {'mail.x.example' if how.by_name else how.to}:{how.port}"
     return Trial("p", "S4", who, tried, "c", "c", 0.04 if did.outcome.refused else None, ok, how, did)
 
 
@@ -178,9 +188,9 @@ def test_exempt_ones_and_servers_at_home_are_in_the_story() -> None:
     exempt = Try(who="exempt", to="foreign", expect="pass exempt")
     at_home = Try(who="offnet", to="own", port=587, by="home-server", expect="pass not-port-25")
     told = stories([trial(each, happened(CONNECTED, True)) for each in (exempt, at_home, at_home)])
-    assert [line.partition(" sends by ")[2] for line in told] == [
-        "swaks to foreign:25: delivered",
-        "swaks to own:587: delivered",
+    assert told == [
+        "p: who is exempt (a IPv4) sends on port 25: delivered (swaks)",
+        "p: a mail server at home (a IPv4) sends through its smart host, mail.x.example:587: delivered",
     ]
 
 

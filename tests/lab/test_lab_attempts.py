@@ -202,9 +202,10 @@ def test_the_own_server_relays_for_the_policys_pools_and_for_nobody_else(toy: La
 
 
 def test_mail_for_the_provider_arrives_at_its_mailboxes(toy: Lab) -> None:
-    mail = message(recipient="somebody@toy.example")
-    assert attempt(toy, "offnet", clients.smtplib(mail, To("192.0.2.5", 25, toy.authority))).exit_code == 0
+    mail, to = message(recipient="flets@toy.example"), To("192.0.2.5", 25, toy.authority)
+    assert attempt(toy, "offnet", clients.smtplib(mail, to)).exit_code == 0
     assert toy.mailbox("mailboxes").wait(mail.token, 10) is not None
+    assert attempt(toy, "offnet", clients.smtplib(message(recipient="nobody@toy.example"), to)).answer == "550 5.1.1"
 
 
 def test_names_of_servers_are_known_to_clients(toy: Lab) -> None:

@@ -40,6 +40,11 @@ class Try(Table):
         return self.to == "own" and self.port in (587, 465) and self.by not in ("connect", "home-server")
 
     @property
+    def by_name(self) -> bool:
+        """The sender's program is told the name of the provider's server, and takes one of its addresses."""
+        return self.submits or self.pop is not None or (self.by == "home-server" and self.to == "own")
+
+    @property
     def decision(self) -> Decision:
         return Decision(self.expect.split()[0])
 

@@ -71,7 +71,8 @@ class Client:
 @dataclass(frozen=True)
 class To:
     """Where a mail program connects to, and how. `address`: an address or a host name; of a name's addresses the
-    one of the family of `source` is taken. `authority`: file of the certificate that TLS is checked with."""
+    one of the family of `source` is taken. `authority`: file of the certificate that TLS is checked with; `seconds`:
+    how long one step may take."""
 
     address: str
     port: int
@@ -118,7 +119,8 @@ def curl(message: Message, to: To) -> Client:
     if to.login:
         auth = ["--user", f"{to.login.name}:{to.login.password}", "--login-options", f"AUTH={to.login.mechanism}"]
     command = [
-        "curl", "--silent", "--show-error", "--verbose", "--noproxy", "*", "--max-time", str(to.seconds),
+        "curl", "--silent", "--show-error", "--verbose", "--noproxy", "*",
+        "--connect-timeout", str(to.seconds), "--max-time", str(6 * to.seconds),
         *demand, *verify, *to.family, *local, *auth, "--mail-from", message.sender, "--mail-rcpt", message.recipient,
         "--upload-file", "-", f"{scheme}://{_url_host(to.address)}:{to.port}/client.example",
     ]  # fmt: skip

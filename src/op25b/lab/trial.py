@@ -18,7 +18,7 @@ AT_ONCE_MS = 1000.0
 _BEFORE = {
     "just-read": "just after POP",
     "read-elsewhere": "just after POP from another address",
-    "not-lately": "no POP within the policy's minutes",
+    "not-lately": "no POP within the policy's minutes (clock put forward)",
 }
 _REFUSALS = {Refuse.TCP_RESET: Kind.RESET, Refuse.ICMP: Kind.PROHIBITED, Refuse.DROP: Kind.SILENT}
 

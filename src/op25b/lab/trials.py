@@ -114,9 +114,7 @@ class Trials:
             yield from ((address, home.name) for address in home.addresses if address.version == version)
         elif how.to == "own":
             own = [address for each in plan.services for address in each.addresses if address.version == version]
-            # who is told a name takes one of its addresses
-            by_name = how.submits or how.pop or how.by == "home-server"
-            yield from ((address, "foreign") for address in (own[:1] if by_name else own))
+            yield from ((address, "foreign") for address in (own[:1] if how.by_name else own))
         else:
             address = plan.host({"own-web": "mail"}.get(how.to, how.to)).address(version)
             if address is not None:
@@ -158,7 +156,7 @@ class Trials:
         arrived = self.lab.mailbox(step.mailbox).wait(made.message.token, wanted)
         delivered = arrived is not None and made.message.is_in(arrived)
         happened = replace(made.happened, delivered=delivered)
-        server = self.lab.plan.accounts[step.host.name].server if how.submits else how.to
+        server = self.lab.plan.accounts[step.host.name].server if how.by_name else how.to
         return Trial(
             step.claim.provider,
             step.claim.id,
@@ -217,7 +215,7 @@ class Trials:
             return clients.connect(address, how.port, source)
         if how.by == "webmail":
             return clients.webmail(message, address, source)
-        if how.submits:
+        if how.by_name:
             address = self.lab.plan.accounts[step.host.name].server
         tls = None if how.tls else Tls.NONE
         by_name = {make.__name__: make for make in _ROTATION}
