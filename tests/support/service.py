@@ -205,6 +205,18 @@ class Service:
             client.login(user, PASSWORD)
             yield client
 
+    @contextmanager
+    def suspended(self, name: str) -> Iterator[None]:
+        """While an account may do nothing."""
+        store = Store(f"sqlite:///{self.folder}/op25b.db")
+        accounts, by = Accounts(store), By("tests", datetime.now(UTC), "tests")
+        assert accounts.suspend(name, by)
+        try:
+            yield
+        finally:
+            accounts.resume(name, by)
+            store.close()
+
     def _make_store(self) -> None:
         url = f"sqlite:///{self.folder}/op25b.db"
         upgrade(url)

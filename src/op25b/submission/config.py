@@ -6,7 +6,7 @@ say; this file says on which host and within which bounds.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -16,7 +16,8 @@ from op25b.errors import UserError
 from op25b.policy import load as policy_load
 from op25b.policy import syntax
 from op25b.policy.faults import Fault
-from op25b.policy.fields import single_address
+from op25b.policy.fields import network, single_address
+from op25b.policy.intervals import Prefix
 from op25b.policy.model import Host, Policy, Port, Slug, Table
 from op25b.policy.positions import Positions
 
@@ -108,16 +109,22 @@ class Submission(Table):
     """Processes that serve clients; 0: one for each processor."""
     local_domains: tuple[Host, ...] = Field(default=(), strict=False)
     """Domains that strangers may write to on port 25, beside those of the policy's brands."""
+    local_recipients: Literal["accounts", "ask"] = "accounts"
+    """How it is known which mailboxes there are, before strangers' mail to the local domains is taken on port 25:
+    `accounts`: names and senders of the accounts in the store; `ask`: the domain's relay.routes host is asked."""
     auth_without_tls: bool = False
     hide_customers: bool = True
     """Whether the Received field keeps back the customer's address and host name; the logs and the spool have both."""
+    binarymime: bool = False
+    """Whether BINARYMIME (RFC 3030) is offered. Set it where every next hop takes it: a client that is not offered it
+    encodes its message so that all can, and what was taken as BINARYMIME bounces (5.6.3) at a host without it."""
     drain_seconds: Annotated[int, Field(ge=0)] = 30
     """How long a stop waits for messages that are on their way in."""
     limits: Caps = Caps()
 
 
 class Hop(Table):
-    """A host that mail is handed to; with a user name, only over TLS and logged in."""
+    """A host that mail is handed to; with a user name, only over verified TLS and logged in."""
 
     host: Host
     port: Port = 25
@@ -148,6 +155,10 @@ class DkimKey(Table):
 class Relay(Table):
     """How mail leaves: by its domain's route, else to the smart host, else by MX."""
 
+    connections: Annotated[int, Field(ge=4, le=10000)] = 500
+    """At once, to all destinations together; those that never answered have three quarters of them at most."""
+    connections_per_destination: Annotated[int, Field(ge=1, le=1000)] = 20
+
     smart_host: Hop | None = None
     routes: tuple[Route, ...] = Field(default=(), strict=False)
     dkim: tuple[DkimKey, ...] = Field(default=(), strict=False)
@@ -158,6 +169,24 @@ class Health(Table):
 
     address: Address = IPv4Address("127.0.0.1")
     port: Port = 9525
+    relay_port: Port | None = None
+    """The same for a relay that runs alone (`op25b serve --only relay`); without it, that one has none."""
+
+
+class Pop(Table):
+    """POP before SMTP: where Dovecot reports who logged in (`op25b integrate dovecot`). How long that counts is the
+    policy's `pop_minutes`; where the policy refuses POP before SMTP, reports change nothing."""
+
+    address: Address = IPv4Address("127.0.0.1")
+    """Dovecot sends the secret in clear: this host's, or one in a network that only servers are in."""
+    port: Port = 9526
+    secret_file: File
+    """What Dovecot's URL ends in: 16 characters at least, of A-Z a-z 0-9 - and _."""
+    not_from: tuple[Annotated[Prefix, BeforeValidator(network)], ...] = Field(
+        default=(ip_network("127.0.0.0/8"), ip_network("::1/128")), strict=False
+    )
+    """Where a log-in opens nothing, because all customers come from there: the webmail, a proxy. The policy's own
+    servers need not be named."""
 
 
 class Config(Table):
@@ -169,6 +198,7 @@ class Config(Table):
     submission: Submission
     relay: Relay = Relay()
     health: Health = Health()
+    pop: Pop | None = None
 
 
 def load(path: Path) -> Config:
@@ -191,6 +221,12 @@ def load(path: Path) -> Config:
     if faults:
         raise UserError("\n".join(fault.format(str(path)) for fault in sorted(set(faults))))
     return _absolute(config, path.resolve().parent)
+
+
+def local_domains(config: Config, policy: Policy) -> list[str]:
+    """Domains that strangers may write to, in lower case."""
+    brands = [domain for brand in policy.provider.brands for domain in brand.domains]
+    return [domain.lower() for domain in (*brands, *config.submission.local_domains)]
 
 
 def policy_of(config: Config) -> Policy:
@@ -230,6 +266,7 @@ def _absolute(config: Config, folder: Path) -> Config:
             "policy": folder / config.policy,
             "submission": submission.model_copy(update=changes),
             "relay": _absolute_relay(config.relay, folder),
+            "pop": _absolute_pop(config.pop, folder) if config.pop else None,
         }
     )
 
@@ -239,6 +276,10 @@ def _absolute_relay(relay: Relay, folder: Path) -> Relay:
     routes = tuple(_absolute_hop(each, folder) for each in relay.routes)
     smart_host = _absolute_hop(relay.smart_host, folder) if relay.smart_host else None
     return relay.model_copy(update={"dkim": keys, "routes": routes, "smart_host": smart_host})
+
+
+def _absolute_pop(pop: Pop, folder: Path) -> Pop:
+    return pop.model_copy(update={"secret_file": folder / pop.secret_file})
 
 
 def _absolute_hop(hop: H, folder: Path) -> H:

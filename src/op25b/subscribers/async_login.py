@@ -1,14 +1,17 @@
 """Log-ins for an event loop: the store is read and passwords are hashed in threads, a bounded number at a time.
 
 Reading and hashing have threads of their own, so that those whose password is in the cache never queue behind those
-whose password must be hashed: guessers, above all.
+whose password must be hashed: guessers, above all. Those who must be hashed come in this order: who logged in from
+there before; then whose block failed least lately and has the fewest that wait. However many guess, a customer at a
+new address waits behind first tries only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +20,10 @@ from typing import ParamSpec, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from op25b.errors import Missing, UserError
+from op25b.subscribers.accounts import Account
 from op25b.subscribers.lockout import Address
 from op25b.subscribers.login import Logins, Question, Result
+from op25b.subscribers.turns import Full, Turns
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -35,11 +40,15 @@ class Settings:
 
     Whatever a check cost (an imported bcrypt hash 40 ms, none for who is locked out), the answer's time does not tell.
     As Dovecot's `auth_failure_delay`, it also slows guessing.
+
+    `hashing_threads`: passwords hashed at once, each with 19 MiB. `waiting`: those that may wait for it, and
+    `patience_seconds`: how long.
     """
 
     hashing_threads: int = 2
     reading_threads: int = 4
     waiting: int = 500
+    patience_seconds: float = 20.0
     failure_seconds: float = 1.0
 
 
@@ -52,7 +61,9 @@ class AsyncLogins:
         self._logins, self._settings, self._clock, self._sleep = logins, settings, clock, sleep
         self._reading = ThreadPoolExecutor(settings.reading_threads, thread_name_prefix="op25b-accounts")
         self._hashing = ThreadPoolExecutor(settings.hashing_threads, thread_name_prefix="op25b-passwords")
-        self._waiting = 0
+        self._turns = Turns(settings.hashing_threads, settings.waiting, settings.patience_seconds)
+        self._from: Counter[str] = Counter()
+        self._proofs: dict[bytes, asyncio.Future[Result]] = {}
         self._renewals: dict[str, asyncio.Task[None]] = {}
 
     async def check(self, name: str, password: str, address: Address) -> Result:
@@ -61,13 +72,7 @@ class AsyncLogins:
         question = await self._run(self._reading, self._logins.look_up, name, address)
         result = self._logins.decide(question, password)
         if result is None:
-            if self._waiting >= self._settings.waiting:
-                raise Unavailable("too many passwords wait to be checked")
-            self._waiting += 1
-            try:
-                result = await self._run(self._hashing, self._logins.prove, question, password)
-            finally:
-                self._waiting -= 1
+            result = await self._proved(question, password)
         return await self._answer(question, password, result, started)
 
     async def begin_scram(self, name: str, address: Address) -> Question:
@@ -79,6 +84,10 @@ class AsyncLogins:
         started = self._clock()
         return await self._answer(question, None, self._logins.end_scram(question, proved, unique), started)
 
+    async def owner(self, names: Sequence[str], sender: str) -> Account | None:
+        """The first of these accounts, known without a log-in here, that may send as `sender`. Raises Unavailable."""
+        return await self._run(self._reading, self._logins.owner, names, sender)
+
     async def fail(self) -> None:
         """Wait as long as a failed log-in does, for an exchange that failed before anything was checked."""
         await self._sleep(self._settings.failure_seconds)
@@ -89,6 +98,28 @@ class AsyncLogins:
         self._reading.shutdown()
         self._hashing.shutdown()
         self._logins.close()
+
+    async def _proved(self, question: Question, password: str) -> Result:
+        """What the check of it says that is under way already, or a new one."""
+        ticket = self._logins.ticket(question, password)
+        if (proof := self._proofs.get(ticket)) is None:
+            proof = self._proofs[ticket] = asyncio.ensure_future(self._prove(question, password))
+            proof.add_done_callback(lambda _: self._proofs.pop(ticket))
+        return await asyncio.shield(proof)
+
+    async def _prove(self, question: Question, password: str) -> Result:
+        strange, failed = self._logins.rank(question)
+        rank = strange, failed + self._from[question.block]
+        self._from[question.block] += 1
+        try:
+            async with self._turns.turn(rank):
+                return await self._run(self._hashing, self._logins.prove, question, password)
+        except Full as error:
+            raise Unavailable(f"passwords are being checked: {error}") from None
+        finally:
+            self._from[question.block] -= 1
+            if not self._from[question.block]:
+                del self._from[question.block]
 
     async def _answer(self, question: Question, password: str | None, result: Result, started: float) -> Result:
         if result.account is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -109,21 +109,27 @@ class Logins:
         return Question(prepared, account, block, known, keys or made_up, keys is not None)
 
     def decide(self, question: Question, password: str) -> Result | None:
-        """The answer if it takes no hashing: locked out, or checked a moment ago. None if it does."""
+        """The answer if it takes no hashing: locked out, or checked a moment ago. None if it does.
+
+        The same wrong password from the same place is not hashed again: that tells nothing which it did not tell the
+        first time, and a client that was left with an old one would cost a hash at every try.
+        """
         with self._lock:
             if refused := self._refused(question):
                 return refused
-            account = question.account
-            if account is not None and self._cache.knows(account, password, self._clock()):
+            account, now = question.account, self._clock()
+            if account is not None and self._cache.knows(account, password, now):
                 return self._let_in(question, account)
+            mark = self._mark(question, password)
+            if self._lockout.failed_before(question.name, question.block, mark, now):
+                return Result(Outcome.WRONG)
         return None
 
     def prove(self, question: Question, password: str) -> Result:
         """Check the password at full cost; as much of it for a name that has no account."""
-        with self._lock:
-            # others may have failed while this one waited for its turn
-            if refused := self._refused(question):
-                return refused
+        # others may have failed, or have been let in, while this one waited for its turn
+        if (result := self.decide(question, password)) is not None:
+            return result
         account = question.account
         if account is None:
             self._hasher.check_nobody(password)
@@ -132,15 +138,29 @@ class Logins:
                 self._cache.learn(account, password, self._clock())
                 return self._let_in(question, account)
         with self._lock:
-            self._failed(question, self._cache.mark("wrong", question.name, password))
+            self._failed(question, self._mark(question, password))
         return Result(Outcome.WRONG)
 
+    def ticket(self, question: Question, password: str) -> bytes:
+        """The same for the same password of the same account from the same block: one check will do for all of them."""
+        return self._cache.mark("ticket", question.block, self._mark(question, password).hex())
+
+    def rank(self, question: Question) -> tuple[int, int]:
+        """In what order to check: those who logged in from there before, then those whose block failed least lately."""
+        return int(not question.known), self._lockout.failures(question.block, self._clock())
+
     def end_scram(self, question: Question, proved: bool, unique: bytes) -> Result:
-        """The end of a SCRAM exchange over `question.keys`; `unique` (the nonce) tells this try from all others."""
+        """The end of a SCRAM exchange over `question.keys`; `unique` (the nonce) tells this try from all others.
+
+        An account without keys (taken over, and not logged in since) fails as with a wrong password, but it is not
+        counted: made up keys tell a guesser nothing, and the client will try PLAIN next.
+        """
         with self._lock:
             if refused := self._refused(question):
                 return refused
-            if proved and question.account is not None and question.has_keys:
+            if question.account is not None and not question.has_keys:
+                return Result(Outcome.WRONG, detail="no keys for SCRAM until it logs in by PLAIN or LOGIN")
+            if proved and question.account is not None:
                 return self._let_in(question, question.account)
             self._failed(question, unique)
         return Result(Outcome.WRONG)
@@ -156,6 +176,11 @@ class Logins:
                 self._rehash(account, password)
         except (UserError, SQLAlchemyError) as error:
             _log.warning("account %s: the store could not be brought up to date: %s", account.name, error)
+
+    def owner(self, names: Sequence[str], sender: str) -> Account | None:
+        """The first of these accounts (prepared names) that may send as `sender`; suspended ones may not."""
+        found = (self._fresh.find(name) for name in names)
+        return next((each for each in found if each and each.suspended is None and each.may_send_as(sender)), None)
 
     def refresh(self) -> None:
         """Look again at what the accounts are like; for a timer of some minutes."""
@@ -179,6 +204,11 @@ class Logins:
 
     def _failed(self, question: Question, mark: bytes) -> None:
         self._lockout.failed(question.name, question.block, question.known, mark, self._clock())
+
+    def _mark(self, question: Question, password: str) -> bytes:
+        if question.account is None:
+            return self._cache.mark("nobody", question.name, password)
+        return self._cache.of(question.account, password)
 
     def _let_in(self, question: Question, account: Account) -> Result:
         self._lockout.succeeded(question.name, question.block)

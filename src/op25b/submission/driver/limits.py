@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 
 from op25b.policy.intervals import Address
 from op25b.submission.config import AccountCaps, AddressCaps, Caps
 from op25b.submission.driver.ledger import Counter, View
 from op25b.submission.protocol import Reply
+from op25b.submission.spool import Origin
 from op25b.subscribers.accounts import Account
 
 CONNECTIONS = Reply(421, "4.7.0", "too many connections from your address; close one, or try again later")
@@ -59,17 +60,17 @@ class Limits:
 
     def logged_in(self, account: Account) -> Reply | None:
         """Counts a session; `logged_out` takes it away again, whatever was answered."""
-        count = self._view.connected(_account_key(account), self._clock())
+        count = self._view.connected(_account_key(account.name), self._clock())
         return SESSIONS if 0 < self._caps.account.connections < count else None
 
     def logged_out(self, account: Account) -> None:
-        self._view.disconnected(_account_key(account), self._clock())
+        self._view.disconnected(_account_key(account.name), self._clock())
 
     def payer(self, account: Account | None, address: Address) -> Payer:
         """Who pays. What an account's own limits say goes before the service's."""
         if account is None:
             return Payer(_address_key(address), self._of_address)
-        return Payer(_account_key(account), {**self._of_account, **account.limits})
+        return Payer(_account_key(account.name), {**self._of_account, **account.limits})
 
     def message(self, payer: Payer) -> Reply | None:
         """None if one more message may be begun."""
@@ -99,7 +100,7 @@ class Limits:
 
     def suspicion(self, account: Account, network: str) -> str | None:
         """Why what this account sends now should be held and looked at; None if not. `network`: see `block_of`."""
-        now, key, stolen = self._clock(), _account_key(account), self._caps.stolen
+        now, key, stolen = self._clock(), _account_key(account.name), self._caps.stolen
         seen = key + b" from " + network.encode()
         if not self._view.lately(seen, Counter.MESSAGES_HOUR, now):
             self._view.add(key, Counter.NETWORKS_HOUR, 1, now)
@@ -124,12 +125,29 @@ class Limits:
         return None
 
 
+class Rejections:
+    """The relay's: recipients that turn out not to exist once the message was taken, on its sender's count."""
+
+    def __init__(self, view: View, clock: Callable[[], float]) -> None:
+        self._view, self._clock = view, clock
+
+    def add(self, origin: Origin) -> None:
+        """One more. A bounce has no sender."""
+        if origin.account is not None:
+            key = _account_key(origin.account)
+        elif origin.address:
+            key = _address_key(ip_address(origin.address))
+        else:
+            return
+        self._view.add(key, Counter.REJECTED_HOUR, 1, self._clock())
+
+
 def _numbers(caps: AddressCaps | AccountCaps) -> dict[str, int]:
     return {name: value for name, value in caps.model_dump().items() if name in Names}
 
 
-def _account_key(account: Account) -> bytes:
-    return b"account " + account.name.encode()
+def _account_key(name: str) -> bytes:
+    return b"account " + name.encode()
 
 
 def _address_key(address: Address) -> bytes:

@@ -19,18 +19,20 @@ from op25b.errors import UserError
 from op25b.policy.model import Policy
 from op25b.store import Store
 from op25b.submission.config import Config, Listen
-from op25b.submission.driver import logs
+from op25b.submission.driver import logs, relaying
 from op25b.submission.driver.connection import Connection
 from op25b.submission.driver.ledger import Ledger
+from op25b.submission.driver.mailboxes import ByAccounts, ByCall, Mailboxes
 from op25b.submission.driver.metrics import Board, Metric
 from op25b.submission.driver.rights import RecentPop
 from op25b.submission.driver.service import Service, Terms
+from op25b.submission.relay.connect import contexts
 from op25b.submission.spool import Spool
+from op25b.subscribers.addressees import Addressees
 from op25b.subscribers.async_login import AsyncLogins, Settings
-from op25b.subscribers.lockout import Limits as LockoutLimits
 from op25b.subscribers.lockout import Lockout
 from op25b.subscribers.login import Logins
-from op25b.subscribers.login_cache import KEY_OCTETS, LoginCache
+from op25b.subscribers.login_cache import LoginCache
 from op25b.subscribers.passwords import Hasher
 
 ROTATE_SECONDS = 300
@@ -45,6 +47,8 @@ class Shared:
 
     ledger: Ledger
     board: Board
+    lockout: Lockout
+    cache: LoginCache
     reread: Reread
     recent_pop: RecentPop
 
@@ -87,17 +91,28 @@ class _Worker:
         logins = Logins(
             store,
             Hasher(os.urandom),
-            Lockout(LockoutLimits()),
-            LoginCache(os.urandom(KEY_OCTETS)),
+            self._shared.lockout,
+            self._shared.cache,
             time.monotonic,
             self._wall,
         )
-        waiting = AsyncLogins(logins, Settings(), time.monotonic)
+        # no more hash than there are processors: each takes 19 MiB
+        threads = max(1, (os.cpu_count() or 1) // self._shared.board.workers)
+        waiting = AsyncLogins(logins, Settings(hashing_threads=threads), time.monotonic)
         spool = Spool.open(self._config.submission.spool, f"submission-{self._number}", clock=self._wall)
         shared = self._shared
         view = shared.ledger.view(self._number)
         self._service = service = Service(
-            self._terms, view, shared.board, self._meters, spool, waiting, self._log, time.monotonic, self._wall
+            self._terms,
+            view,
+            shared.board,
+            self._meters,
+            spool,
+            waiting,
+            self._mailboxes(store),
+            self._log,
+            time.monotonic,
+            self._wall,
         )
         self._listen_to_signals()
         servers = [await self._serve(service, listen, made) for listen, made in self._listeners]
@@ -114,6 +129,13 @@ class _Worker:
         await spool.close()
         await waiting.close()
         store.close()
+
+    def _mailboxes(self, store: Store) -> Mailboxes:
+        config = self._config
+        if config.submission.local_recipients == "accounts":
+            return ByAccounts(Addressees(store))
+        settings, _ = relaying.read(config.relay, config.submission)
+        return ByCall(settings.routes, settings.name, relaying.resolver(), contexts(), time.monotonic)
 
     async def _serve(self, service: Service, listen: Listen, made: socket.socket) -> asyncio.Server:
         server: asyncio.Server = await asyncio.get_running_loop().create_server(

@@ -12,9 +12,10 @@ from structlog.typing import FilteringBoundLogger
 
 from op25b.policy.intervals import Address
 from op25b.policy.model import Policy
-from op25b.submission.config import Caps, Config, Listen
+from op25b.submission.config import Caps, Config, Listen, local_domains
 from op25b.submission.driver.ledger import View
 from op25b.submission.driver.limits import Limits
+from op25b.submission.driver.mailboxes import Mailboxes
 from op25b.submission.driver.metrics import Board, Meters, Metric
 from op25b.submission.driver.rights import RecentPop, Relaying
 from op25b.submission.driver.tls import Certificates, KeyPair
@@ -46,13 +47,13 @@ class Terms:
         """Raises UserError for certificates that cannot serve."""
         submission = config.submission
         server = next(each for each in policy.own_servers if each.name == submission.server)
-        brands = [domain for brand in policy.provider.brands for domain in brand.domains]
+        not_from = config.pop.not_from if config.pop else ()
         return cls(
             submission.hostname,
             submission.hide_customers,
             submission.limits,
             certificates(config),
-            Relaying(policy, server, [*brands, *submission.local_domains], recent_pop),
+            Relaying(policy, server, local_domains(config, policy), recent_pop, not_from),
             {listen: _settings(listen, config, wall) for listen in submission.listen},
         )
 
@@ -68,7 +69,7 @@ def certificates(config: Config) -> Certificates:
 
 def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
     submission, caps = config.submission, config.submission.limits
-    bounds = {"max_size": caps.size, "max_recipients": caps.recipients}
+    bounds = {"max_size": caps.size, "max_recipients": caps.recipients, "binarymime": submission.binarymime}
     if listen.role == "relay":
         return Settings.relay(submission.hostname, **bounds)
     without_tls = submission.auth_without_tls
@@ -93,11 +94,12 @@ class Service:
         meters: Meters,
         spool: Spool,
         logins: AsyncLogins,
+        mailboxes: Mailboxes,
         log: FilteringBoundLogger,
         now: Callable[[], float],
         wall: Wall,
     ) -> None:
-        self.terms, self.spool, self.logins, self.log = terms, spool, logins, log
+        self.terms, self.spool, self.logins, self.mailboxes, self.log = terms, spool, logins, mailboxes, log
         self.limits = Limits(terms.caps, view, now)
         self.meters, self.now, self.wall = meters, now, wall
         self.connections: set[Connection] = set()

@@ -40,7 +40,8 @@ def _keywords(settings: Settings, tls: bool) -> Iterator[str]:
     yield "ENHANCEDSTATUSCODES"
     yield "DSN"
     yield "CHUNKING"
-    yield "BINARYMIME"
+    if settings.binarymime:
+        yield "BINARYMIME"
     limits = f" MAILMAX={settings.max_messages}" if settings.max_messages else ""
     yield f"LIMITS{limits} RCPTMAX={settings.max_recipients}"
     if tls:

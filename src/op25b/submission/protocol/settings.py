@@ -46,6 +46,7 @@ class Settings:
     max_junk: int = 100
     max_failed_log_ins: int = 3
     future_release: FutureRelease | None = None
+    binarymime: bool = True
 
     @classmethod
     def submission(cls, hostname: str, **changes: Any) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from op25b.submission.relay.connect import Connection
 from op25b.submission.relay.outcome import Outcome, Reply, deferred, failed, of_reply
@@ -191,7 +191,7 @@ def _rejected_recipient(reply: Reply, name: str) -> Outcome:
     outcome = _rejected(reply, name)
     if reply.code == 552 and outcome.status in ("5.0.0", "5.5.3"):
         return deferred("4.5.3", outcome.text, name)
-    return outcome
+    return replace(outcome, rejected=True)
 
 
 def _mail(letter: Letter, connection: Connection) -> bytes:

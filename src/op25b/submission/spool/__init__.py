@@ -9,6 +9,7 @@ commands look and mark (`Reader`).
     1K3V9QR.000001.marks       what became of them (see marks)
     1K3V9QR-4D.body            the body of a large message, whose line is in a log
     relay.lock                 locked by the process that relays
+    relay.bell                 a named pipe: something new is there
     aside/                     what was found half written
 """
 

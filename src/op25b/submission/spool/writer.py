@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from op25b.errors import UserError
 from op25b.submission.spool import frames
+from op25b.submission.spool.bell import Bell
 from op25b.submission.spool.commit import GroupCommit
 from op25b.submission.spool.disk import REAL, Clock, Disk, Entropy
 from op25b.submission.spool.envelope import Envelope, to_fields
@@ -80,7 +81,7 @@ class Spool:
         """Waits for the commits under way."""
         await self.log.close()
         self.bodies.shutdown()
-        self._log.leave()
+        self._log.close()
         self._run.end()
 
 
@@ -228,6 +229,7 @@ class _Log:
         self._segment = 0
         self._fd: int | None = None
         self._committed = 0
+        self._bell = Bell(folder)
 
     def append(self, lines: list[Line]) -> None:
         """Returns when all are on the disk; raises OSError when none will be delivered."""
@@ -249,6 +251,7 @@ class _Log:
             raise
         self._committed += len(data)
         self._run.publish(self._segment, self._committed)
+        self._bell.ring()
         if self._committed >= self._size:
             self.leave()
 
@@ -259,6 +262,10 @@ class _Log:
         self._disk.close(self._fd)
         self._fd = None
         self._run.publish(self._segment + 1, 0)
+
+    def close(self) -> None:
+        self.leave()
+        self._bell.close()
 
     def _begin(self) -> int:
         self._segment += 1
