@@ -55,7 +55,7 @@ smart_host = {{ host = "127.0.0.1", port = {sink.port} }}
         made.write_config()
         with made:
             ports = {"relay": made.relay, "submission": made.starttls}
-            yield Server(ports, lambda: not made.spooled(), sink.got)
+            yield Server(ports, lambda: not made.waiting(), sink.got)
 
 
 @contextmanager
