@@ -120,6 +120,7 @@ class Service:
     parts: tuple[str, ...] = ("--only", "submission")
     store: str = ""
     """Of a service that shares it with another, which has made it."""
+    program: tuple[str, ...] = (sys.executable, "-m", "op25b")
     authority: trustme.CA = field(default_factory=trustme.CA)
 
     def __post_init__(self) -> None:
@@ -157,7 +158,7 @@ class Service:
         self._notices.settimeout(30)
         self._log = (self.folder / "log").open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "op25b", "serve", str(self.config), *self.parts],
+            [*self.program, "serve", str(self.config), *self.parts],
             env=os.environ | {"NOTIFY_SOCKET": str(self.folder / "notify")},
             stderr=self._log,
         )
@@ -182,6 +183,18 @@ class Service:
         while wanted not in self._notices.recv(4096).decode().split("\n"):
             pass
 
+    def kill(self) -> None:
+        """With all its processes, at once; to be entered again, not left."""
+        assert self._process is not None
+        found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in [self._process.pid, *map(int, found)]:
+            os.kill(pid, signal.SIGKILL)
+        self._process.wait(30)
+        self._log.close()
+        self._notices.close()
+        (self.folder / "notify").unlink()
+        eventually(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in found))
+
     def stopped(self) -> int:
         assert self._process is not None
         return self._process.wait(30)
@@ -196,10 +209,14 @@ class Service:
         lines = (self.folder / "log").read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    def spooled(self) -> list[tuple[Envelope, bytes]]:
+    def spooled(self, folder: str = "spool") -> list[tuple[Envelope, bytes]]:
         """What was taken so far, with each message's bytes."""
-        reader = Reader.open(self.folder / "spool", exclusive=False)
+        reader = Reader.open(self.folder / folder, exclusive=False)
         return [(each.envelope, each.read()) for each in reader.scan().new]
+
+    def waiting(self, folder: str = "spool") -> int:
+        """How many messages are not done. Unlike `spooled`, for while the relay is at work on them."""
+        return len(Reader.open(self.folder / folder, exclusive=False).scan().new)
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[3]}{path}", timeout=10) as answer:

@@ -13,7 +13,7 @@ import pytest
 from op25b.cli.main import run
 from op25b.store import upgrade
 from tests.support.databases import schema
-from tests.support.postfix import PostfixHost, installed
+from tests.support.postfix_host import PostfixHost, installed
 from tests.support.service import MESSAGE, PASSWORD
 
 pytestmark = [pytest.mark.root, installed]

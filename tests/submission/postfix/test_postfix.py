@@ -20,7 +20,7 @@ from op25b.store import Store
 from op25b.store.audit import By
 from op25b.subscribers.accounts import Accounts
 from tests.submission.test_sasl_scram import Client
-from tests.support.postfix import CUSTOMER, CUSTOMER6, ELSEWHERE, LINES, PostfixHost, installed
+from tests.support.postfix_host import CUSTOMER, CUSTOMER6, ELSEWHERE, LINES, PostfixHost, installed
 from tests.support.service import MESSAGE, PASSWORD, USER, Wire, add_accounts, eventually, free_ports
 
 pytestmark = [pytest.mark.root, installed]

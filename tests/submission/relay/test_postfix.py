@@ -3,110 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from tempfile import mkdtemp
 
 import dns.asyncresolver
 import pytest
 
-from op25b.lab.mailserver import known_parameters
 from op25b.submission.driver.mailboxes import ByCall
 from op25b.submission.relay.connect import contexts
 from op25b.submission.relay.settings import NextHop
 from op25b.submission.spool.envelope import Recipient
 from tests.submission.relay.test_connect import STRANGER
 from tests.submission.relay.world import DELIVERED, FAILED, world
+from tests.support.postfix import NOBODY, folder, running
+from tests.support.service import free_ports
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(shutil.which("postfix") is None, reason="needs Postfix: apt install postfix"),
 ]
-NOBODY = 65534
-SERVICES = """\
-127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-virtual unix - n n - - virtual
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
-"""
 
 
 @pytest.fixture(scope="module")
 def postfix() -> Iterator[tuple[int, Path]]:
     """Its port, and the Maildir of everybody at example.com but `nobody`."""
-    directory = Path(mkdtemp(prefix="postfix-", dir="/var/tmp"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    configure(directory, port)
-    command = ["postfix", "-c", str(directory / "etc")]
-    subprocess.run([*command, "start"], check=True, capture_output=True)
-    try:
-        yield port, directory / "inbox" / "new"
-    finally:
-        subprocess.run([*command, "stop"], check=False, capture_output=True)
-        shutil.rmtree(directory)
-
-
-def configure(directory: Path, port: int) -> None:
-    etc = directory / "etc"
-    etc.mkdir()
-    for name in ("queue", "data"):
-        (directory / name).mkdir()
-    shutil.chown(directory / "data", "postfix")
-    os.chown(directory, NOBODY, NOBODY)
-    directory.chmod(0o755)
-    pair = STRANGER.issue_cert("mx.example.com")
-    pair.private_key_and_cert_chain_pem.write_to_path(etc / "pair.pem")
-    settings = {
-        "compatibility_level": "3.6",
-        "myhostname": "mx.example.com",
-        "mydestination": "",
-        "inet_interfaces": "127.0.0.1",
-        "inet_protocols": "ipv4",
-        "queue_directory": directory / "queue",
-        "data_directory": directory / "data",
-        "maillog_file_prefixes": directory,
-        "maillog_file": directory / "log",
-        "alias_maps": "",
-        "alias_database": "",
-        "disable_dns_lookups": "yes",
-        "smtpd_peername_lookup": "no",
-        "mynetworks": "",
-        "smtpd_relay_restrictions": "reject_unauth_destination",
-        "virtual_mailbox_domains": "example.com",
-        "virtual_mailbox_base": directory,
-        "virtual_mailbox_maps": "inline:{bob@example.com=inbox/, carol@example.com=inbox/}",
-        "virtual_uid_maps": f"static:{NOBODY}",
-        "virtual_gid_maps": f"static:{NOBODY}",
-        "smtpd_tls_security_level": "may",
-        "smtpd_tls_chain_files": etc / "pair.pem",
-        "smtpd_tls_received_header": "yes",
-        "message_size_limit": "100000",
-        "smtpd_forbid_bare_newline": "normalize",
-        "smtpd_forbid_unauth_pipelining": "yes",
-    }
-    known = known_parameters()
-    (etc / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items() if key in known))
-    (etc / "master.cf").write_text(SERVICES.format(port=port))
-    for name in ("main.cf", "master.cf"):
-        os.utime(etc / name, (0, 0))
+    (port,) = free_ports(1)
+    with folder() as directory:
+        pair = STRANGER.issue_cert("mx.example.com")
+        pair.private_key_and_cert_chain_pem.write_to_path(directory / "etc/pair.pem")
+        settings = {
+            "myhostname": "mx.example.com",
+            "mynetworks": "",
+            "smtpd_relay_restrictions": "reject_unauth_destination",
+            "virtual_mailbox_domains": "example.com",
+            "virtual_mailbox_base": directory,
+            "virtual_mailbox_maps": "inline:{bob@example.com=inbox/, carol@example.com=inbox/}",
+            "virtual_uid_maps": f"static:{NOBODY}",
+            "virtual_gid_maps": f"static:{NOBODY}",
+            "smtpd_tls_security_level": "may",
+            "smtpd_tls_chain_files": directory / "etc/pair.pem",
+            "smtpd_tls_received_header": "yes",
+            "message_size_limit": "100000",
+        }
+        with running(directory, f"127.0.0.1:{port} inet n - n - - smtpd\n", settings):
+            yield port, directory / "inbox" / "new"
 
 
 def delivered(inbox: Path, count: int) -> list[bytes]:
