@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mailservers.server import HOST, Server
 from smtpload import DOMAIN, PASSWORD
 
+from mailservers.server import HOST, Server
 from op25b.submission.spool import Reader
 
 POLICY = f"""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from typing import ClassVar
 
 from mailservers import dovecot
 from mailservers.server import HOST, Server
-
 from op25b.lab.mailserver import known_parameters
 
 # name, type, private, unprivileged, chroot, wake-up, process limit, command (master(5)), as in Debian's master.cf
@@ -44,7 +44,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 class Postfix(Server):
     name = "Postfix as Debian brings it"
-    settings: dict[str, str] = {}
+    settings: ClassVar[dict[str, str]] = {}
 
     def configure(self) -> None:
         folder, place = self.place.folder, self.place
@@ -53,7 +53,7 @@ class Postfix(Server):
         for name in ("etc", "queue", "data"):
             (folder / name).mkdir()
         shutil.chown(folder / "data", "postfix")
-        settings = {
+        settings: ClassVar = {
             "compatibility_level": "3.6",
             "myhostname": HOST,
             "mydestination": "",
@@ -80,7 +80,7 @@ class Postfix(Server):
             "smtpd_forbid_bare_newline": "normalize",
             "smtpd_forbid_unauth_pipelining": "yes",
             "default_transport": "discard:" if place.smart_host is None else f"smtp:[127.0.0.1]:{place.smart_host}",
-            "import_environment": " ".join(["MAIL_CONFIG", *(f"{k}={v}" for k, v in place.environment.items())]),
+            "import_environment": " ".join(["MAIL_CONFIG", *(f"{k}={v}" for k, v in self.environment().items())]),
         } | self.settings
         known = known_parameters()
         (etc / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items() if key in known))
@@ -113,11 +113,11 @@ class Postfix(Server):
 
 class Unthrottled(Postfix):
     name = "Postfix, flow control off"
-    settings = {"in_flow_delay": "0"}
+    settings: ClassVar = {"in_flow_delay": "0"}
 
 
 class AcceptOnly(Postfix):
     """Every message goes on hold: the queue manager never sees it."""
 
     name = "Postfix that only accepts"
-    settings = {"in_flow_delay": "0", "smtpd_client_restrictions": "check_client_access static:HOLD"}
+    settings: ClassVar = {"in_flow_delay": "0", "smtpd_client_restrictions": "check_client_access static:HOLD"}

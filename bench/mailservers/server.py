@@ -8,12 +8,14 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
 from smtpload import account
+
+from mailservers import preload
 
 HOST = "mail.netlaputa.example"
 START_SECONDS = 60
@@ -30,7 +32,8 @@ class Place:
     folder: Path
     shared: Path
     accounts: int = 50
-    environment: Mapping[str, str] = field(default_factory=dict)
+    sync_us: int = 0
+    """Microseconds by which each sync takes longer."""
     wrapper: Sequence[str] = ()
     smart_host: int | None = None
     """The port of the sink that mail is handed on to; None: nothing leaves."""
@@ -84,6 +87,10 @@ class Server(ABC):
     def commands(self) -> list[list[str]]:
         """Programs that stay in the foreground; the server itself is the last one."""
 
+    def environment(self) -> dict[str, str]:
+        """What it is started with besides the environment of this process."""
+        return preload.environment(sync_us=self.place.sync_us) if self.place.sync_us else {}
+
     @abstractmethod
     def taken(self) -> int:
         """Messages that it has taken and not lost: those in its queue, and those that it has delivered."""
@@ -129,7 +136,7 @@ class Server(ABC):
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    env=os.environ | self.place.environment,
+                    env=os.environ | self.environment(),
                 )
             )
 
