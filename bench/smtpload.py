@@ -27,7 +27,7 @@ import uvloop
 
 CHUNK = 1 << 17
 """Octets of a message written at once."""
-REPLY_SECONDS = 20
+REPLY_SECONDS = 60
 """As long as a client waits for a reply before it calls the server broken."""
 DOMAIN, PASSWORD = "netlaputa.example", "himitsu"
 

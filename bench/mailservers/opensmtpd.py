@@ -30,6 +30,8 @@ match from any for any action "out"
 
 class OpenSmtpd(Server):
     name = "OpenSMTPD"
+    logs_in = False
+    why_not = "Debian 12's fails every TLS handshake (EVP lib, with RSA and ECDSA keys), and logs in under TLS only"
 
     def configure(self) -> None:
         folder = self.place.folder

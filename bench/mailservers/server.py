@@ -73,7 +73,8 @@ class Server(ABC):
 
     name: ClassVar[str]
     logs_in: ClassVar[bool] = True
-    """False for a server that cannot be given accounts here."""
+    """False for a server that takes mail without TLS and log-in only."""
+    why_not: ClassVar[str] = ""
 
     def __init__(self, place: Place) -> None:
         self.place, self.ports = place, Ports.free()
