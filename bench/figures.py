@@ -128,7 +128,7 @@ def needs(*programs: str) -> None:
             raise Missing(f"the program {program} is not installed: apt install {_PACKAGES.get(program, program)}")
 
 
-_PACKAGES = {"nft": "nftables", "ip": "iproute2"}
+_PACKAGES = {"nft": "nftables", "ip": "iproute2", "smtp-sink": "postfix", "unshare": "util-linux"}
 
 
 def markdown(found: Sequence[Row | Table]) -> str:

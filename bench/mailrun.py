@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,19 +103,20 @@ def running(
         shutil.rmtree(folder)
 
 
-def put_load(server: Server, load: Load, at_end: list[float] | None = None) -> tuple[Figure, int]:
+def put_load(server: Server, load: Load, mark: Callable[[], None] = lambda: None) -> tuple[Figure, int]:
     """(the figure, messages acknowledged in all). Raises RuntimeError if the server refused.
 
-    `at_end` gets the time of the window's begin and end, for who counts something else meanwhile.
+    `mark` is called at the window's begin and end, for who counts something else meanwhile.
     """
-    cpu, marks = [], at_end if at_end is not None else []
+    cpu, times = [], []
     result: dict[str, float] = {}
     with subprocess.Popen(load.command(server), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
         assert client.stdout is not None
         assert client.stderr is not None
         for line in client.stdout:
             if isinstance(said := json.loads(line), str):
-                marks.append(time.monotonic())
+                mark()
+                times.append(time.monotonic())
                 cpu.append(sum(map(cpu_seconds, server.pids)))
             else:
                 result = said
@@ -123,7 +124,7 @@ def put_load(server: Server, load: Load, at_end: list[float] | None = None) -> t
     if client.returncode:
         raise RuntimeError(f"{server.name}: {error.strip()[-300:]}")
     used = (cpu[1] - cpu[0]) / result["counted"] * 1000
-    share = result["client_cpu"] / (marks[-1] - marks[-2])
+    share = result["client_cpu"] / (times[1] - times[0])
     return Figure(result["rate"], used, result["median_ms"], result["p99_ms"], share), int(result["acknowledged"])
 
 

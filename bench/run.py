@@ -18,7 +18,10 @@ from figures import Row, Table, markdown
 
 from op25b.errors import Missing
 
-SCRIPTS = ("load", "churn", "swap", "verify", "router", "verdict", "spool", "submission")
+SCRIPTS = (
+    *("load", "churn", "swap", "verify", "router", "verdict"),
+    *("submission", "syncs", "relaying", "idle", "logins", "spool"),
+)
 
 
 def rows_of(name: str, quick: bool) -> tuple[list[Row | Table], str]:

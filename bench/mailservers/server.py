@@ -16,6 +16,7 @@ from typing import ClassVar, Self
 from smtpload import account
 
 from mailservers import preload
+from processes import tree
 
 HOST = "mail.netlaputa.example"
 START_SECONDS = 60
@@ -99,8 +100,10 @@ class Server(ABC):
     def __enter__(self) -> Self:
         self.configure()
         try:
-            for command in self.commands():
+            *helpers, server = self.commands()
+            for command in helpers:
                 self._start(command)
+            self._start([*self.place.wrapper, *server])
             for port in self.answering():
                 self._await_banner(port)
         except BaseException:
@@ -111,7 +114,9 @@ class Server(ABC):
     def __exit__(self, *_: object) -> None:
         for process in reversed(self._started):
             if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
+                # strace does not hand the signal on: its first child is the server
+                wrapped = self.place.wrapper and process is self._started[-1]
+                os.kill(tree(process.pid)[1 if wrapped else 0], signal.SIGTERM)
         for process in reversed(self._started):
             try:
                 process.wait(STOP_SECONDS)
@@ -133,7 +138,7 @@ class Server(ABC):
         with (self.place.folder / "output").open("ab") as output:
             self._started.append(
                 subprocess.Popen(
-                    [*self.place.wrapper, *command],
+                    command,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
