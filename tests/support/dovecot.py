@@ -88,7 +88,11 @@ class Dovecot:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -113,6 +117,8 @@ class Dovecot:
 
     def stop(self) -> None:
         assert self._process is not None
+        if self._process.poll() is not None:
+            return
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         self._process.terminate()
