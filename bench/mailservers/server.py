@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from processes import tree
 from smtpload import account
 
 from mailservers import preload
-from processes import tree
 
 HOST = "mail.netlaputa.example"
 START_SECONDS = 60
