@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,14 +20,14 @@ from tests.cli.conftest import Op25b
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def spooled(folder: Path, *recipients: tuple[str, ...]) -> list[str]:
+def spooled(folder: Path, *recipients: tuple[str, ...], account: str = "alice") -> list[str]:
     async def fill() -> list[str]:
         spool = Spool.open(folder, "worker", clock=lambda: NOW)
         ids = []
         for number, to in enumerate(recipients):
-            origin = Origin("192.0.2.7", "ESMTPSA", "pc", "alice", "TLSv1.3")
+            origin = Origin("192.0.2.7", "ESMTPSA", "pc", account, "TLSv1.3")
             arrived = NOW + timedelta(minutes=number)
-            envelope = Envelope("alice@example.net", tuple(map(Recipient, to)), arrived, origin)
+            envelope = Envelope(f"{account}@example.net", tuple(map(Recipient, to)), arrived, origin)
             async with spool.begin(envelope) as entry:
                 entry.write(b"Subject: secret\r\n\r\nx\r\n")
                 ids.append(await entry.commit())
@@ -110,6 +111,91 @@ def test_an_unknown_message_changes_nothing(op25b: Op25b, tmp_path: Path, comman
     assert "NONE-1" in result.err
     assert queue_id not in result.err
     assert [each["state"] for each in op25b("queue", "list", "--spool", tmp_path, "--json").data] == ["waiting"]
+
+
+def test_a_long_queue_comes_in_pages(op25b: Op25b, tmp_path: Path) -> None:
+    ids = spooled(tmp_path, *((f"u{number}@example.com",) for number in range(250)))
+
+    def listed(*options: str) -> list[str]:
+        return [line.split()[0] for line in op25b("queue", "list", "--spool", tmp_path, *options).out.splitlines()[1:]]
+
+    assert listed() == ids[:100]
+    assert "1 to 100 of 250" in op25b("queue", "list", "--spool", tmp_path).err
+    assert listed("--skip", "200") == ids[200:]
+    assert listed("--skip", "240", "--limit", "5") == ids[240:245]
+    assert listed("--limit", "0") == ids
+    assert op25b("queue", "list", "--spool", tmp_path, "--limit", "0").err == ""
+    # a script gets all unless it says otherwise
+    assert len(op25b("queue", "list", "--spool", tmp_path, "--json").data) == 250
+    assert len(op25b("queue", "list", "--spool", tmp_path, "--json", "--limit", "7").data) == 7
+    assert listed("--skip", "300") == []
+
+
+def test_what_messages_have_in_common(op25b: Op25b, tmp_path: Path) -> None:
+    one, two = spooled(tmp_path, ("bob@example.com",), ("carol@Example.ORG", "bob@example.com"))
+    [three] = spooled(tmp_path, ("dave@example.org",), account="eve")
+    with reader(tmp_path) as relay:
+        relay.mark(
+            [Mark(two, "carol@Example.ORG", State.DELIVERED, NOW), Mark(three, None, State.HELD, NOW, "stolen?")]
+        )
+
+    def ids(command: str, *options: str) -> set[str]:
+        data = op25b("queue", command, *options, "--spool", tmp_path, "--json").data
+        return {each if isinstance(each, str) else each["queue_id"] for each in data}
+
+    assert ids("list", "--account", "eve") == {three}
+    assert ids("list", "--to", "@example.com") == {one, two}
+    assert ids("list", "--to", "@example.org") == {three}, "carol is done"
+    assert ids("list", "--sender", "Alice@example.net") == {one, two}
+    assert ids("list", "--state", "held") == {three}
+    assert ids("list", "--state", "waiting", "--account", "eve") == set()
+    assert ids("hold", "--account", "alice") == {one, two}
+    assert ids("release", "--to", "bob@example.com") == {one, two}
+    assert ids("retry", "--sender", "@example.net") == {one, two}
+    assert ids("drop", "--state", "held") == {three}
+    assert ids("list") == {one, two}
+
+
+def test_show_tells_when_it_is_tried_again_and_given_up(op25b: Op25b, tmp_path: Path) -> None:
+    [queue_id] = spooled(tmp_path, ("bob@example.com", "carol@example.com"))
+    until = NOW + timedelta(minutes=5)
+
+    def shown() -> tuple[str | None, str]:
+        data = op25b("queue", "show", queue_id, "--spool", tmp_path, "--json").data
+        return data["next_attempt"], data["gives_up"]
+
+    end = (NOW + timedelta(days=5)).isoformat()
+    assert shown() == (None, end)
+    with reader(tmp_path) as relay:
+        relay.mark([Mark(queue_id, "bob@example.com", State.DEFERRED, NOW, "4.2.0 450 later", until)])
+    assert shown() == (None, end), "carol is due"
+    with reader(tmp_path) as relay:
+        later = until + timedelta(minutes=1)
+        relay.mark([Mark(queue_id, "carol@example.com", State.DEFERRED, NOW, "4.2.0 450 later", later)])
+    assert shown() == (until.isoformat(), end)
+    text = op25b("queue", "show", queue_id, "--spool", tmp_path).out
+    assert "0:05:00 at least and 3:00:00 at most, give or take 20%" in text
+    assert "bounced after 5 days" in text
+
+
+def test_nothing_in_common_with_anything(op25b: Op25b, tmp_path: Path) -> None:
+    spooled(tmp_path, ("bob@example.com",))
+    assert op25b("queue", "drop", "--spool", tmp_path).status == 2
+    assert op25b("queue", "drop", "--account", "nobody", "--spool", tmp_path).out == "dropped: 0 messages\n"
+    assert op25b("queue", "hold", "--all", "--account", "alice", "--spool", tmp_path).status == 2
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_a_spool_that_is_somebody_elses(op25b: Op25b, tmp_path: Path) -> None:
+    spooled(tmp_path, ("bob@example.com",))
+    os.seteuid(65534)
+    try:
+        result = op25b("queue", "list", "--spool", tmp_path)
+    finally:
+        os.seteuid(0)
+    assert result.status == 3
+    assert "run as root" in result.err
 
 
 @pytest.mark.parametrize("command", ["retry", "hold", "release"])

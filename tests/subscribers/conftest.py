@@ -80,8 +80,12 @@ class House:
 
     def new_process(self) -> Logins:
         """Log-ins that know nothing but the store."""
-        cache = LoginCache(os.urandom(32))
-        return Logins(self.store, self.hasher, Lockout(self.limits), cache, self.clock, self.clock.wall)
+        self.lockout, self.cache = Lockout(self.limits), LoginCache(os.urandom(32))
+        return self.fork()
+
+    def fork(self) -> Logins:
+        """Those of another worker of the same service."""
+        return Logins(self.store, self.hasher, self.lockout, self.cache, self.clock, self.clock.wall)
 
     def by(self, why: str = "test") -> By:
         return By("tester", self.clock.wall(), why)

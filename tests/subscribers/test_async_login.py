@@ -118,19 +118,97 @@ def test_the_cached_pass_those_that_are_hashed(house: House) -> None:
 
     async def body(logins: AsyncLogins, _: Slept) -> None:
         guesses = [asyncio.ensure_future(logins.check("taro", str(number), ip_address(number))) for number in range(10)]
-        while logins._waiting < 10:
+        while len(logins._proofs) < 10:
             await asyncio.sleep(0.001)
         started = time.monotonic()
         result = await logins.check("taro", "secret", HOME)
         assert result.outcome is Outcome.LET_IN
         assert time.monotonic() - started < 5
-        with pytest.raises(Unavailable, match="too many"):
-            await logins.check("taro", "other", HOME)
         assert not any(guess.done() for guess in guesses)
         release.set()
         await asyncio.gather(*guesses)
 
-    run(house, body, Settings(waiting=10))
+    run(house, body)
+
+
+class Gate(Hasher):
+    """Notes what is checked, and checks nothing until it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__(os.urandom, CHEAP, 4096)
+        self.opened = threading.Event()
+        self.checked: list[str] = []
+
+    def check(self, stored: str, password: str) -> bool:
+        self.checked.append(password)
+        self.opened.wait(20)
+        return super().check(stored, password)
+
+
+def test_who_is_known_comes_first_then_who_did_not_fail(house: House) -> None:
+    house.add("taro", "secret")
+    house.add("jiro", "right")
+    house.logins.check("taro", "secret", HOME)
+    house.accounts.change("taro", house.by(), limits={"messages_per_hour": 1})  # no longer in the cache
+    house.logins._hasher = gate = Gate()
+    bot, phone = ip_address("198.51.100.7"), ip_address("203.0.113.9")
+
+    async def body(logins: AsyncLogins, _: Slept) -> None:
+        asked = []
+        for number in range(9):
+            asked.append(asyncio.ensure_future(logins.check(f"name{number}", f"guess {number}", bot)))
+            while len(logins._proofs) <= number:
+                await asyncio.sleep(0.001)
+        for name, password, address in (("jiro", "right", phone), ("taro", "secret", HOME)):
+            asked.append(asyncio.ensure_future(logins.check(name, password, address)))
+        while not asked[8].done():  # the last in rank had to go when both waited
+            await asyncio.sleep(0.001)
+        gate.opened.set()
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert [result for result in results if isinstance(result, Unavailable)] == [results[8]]
+        assert gate.checked[:4] == ["guess 0", "secret", "right", "guess 1"]
+
+    run(house, body, Settings(hashing_threads=1, waiting=9))
+
+
+def test_who_waits_too_long_is_told_to_come_back(house: House) -> None:
+    house.logins._hasher = gate = Gate()
+
+    async def body(logins: AsyncLogins, _: Slept) -> None:
+        first = asyncio.ensure_future(logins.check("a", "x", HOME))
+        while not gate.checked:
+            await asyncio.sleep(0.001)
+        with pytest.raises(Unavailable, match="too long"):
+            await logins.check("b", "x", HOME)
+        gate.opened.set()
+        assert (await first).outcome is Outcome.WRONG
+        assert (await logins.check("b", "x", HOME)).outcome is Outcome.WRONG
+
+    run(house, body, Settings(hashing_threads=1, patience_seconds=0.05))
+
+
+def test_many_log_ins_of_one_account_are_one_check(house: House) -> None:
+    house.add("taro", "secret")
+
+    async def body(logins: AsyncLogins, _: Slept) -> None:
+        for password, expected in (("secret", Outcome.LET_IN), ("wrong", Outcome.WRONG)):
+            before = house.hasher.checks
+            results = await asyncio.gather(*(logins.check("taro", password, HOME) for _ in range(50)))
+            assert {result.outcome for result in results} == {expected}
+            assert house.hasher.checks == before + 1
+
+    run(house, body)
+
+
+def test_one_check_does_not_answer_for_another_block(house: House) -> None:
+    """A wrong password counts where it came from, however many try the same."""
+    house.add("taro", "secret")
+
+    async def body(logins: AsyncLogins, _: Slept) -> None:
+        await asyncio.gather(*(logins.check("taro", "wrong", ip_address(number)) for number in range(5)))
+        assert [house.lockout.failures(f"0.0.0.{number}/32", house.clock()) for number in range(5)] == [1] * 5
+
+    run(house, body)
 
 
 def test_a_store_that_is_gone_is_no_wrong_password(house: House) -> None:

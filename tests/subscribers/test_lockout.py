@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from ipaddress import ip_address
 
 import pytest
@@ -114,9 +116,35 @@ def test_guesses_are_bounded(events: list[tuple[str, str, bytes, float, bool]]) 
         assert len(recent) <= SMALL.pair
 
 
-@given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=200))
-def test_memory_is_bounded(pairs: list[tuple[str, str]]) -> None:
-    lockout = Lockout(Limits(counters=10))
-    for number, (account, block) in enumerate(pairs):
-        lockout.failed(account, block, False, b"%d" % number, number)
-    assert max(len(each._of) for each in (lockout._pairs, lockout._blocks, lockout._accounts)) <= 10
+def test_memory_is_bounded_and_the_last_failures_are_kept() -> None:
+    lockout = Lockout(Limits(counters=64, pair=2))
+    for number in range(10_000):
+        lockout.failed(f"user{number}", "bot", False, b"1", number)
+        lockout.failed("taro", "home", False, b"%d" % number, number)
+        assert lockout.answer("taro", "home", False, number) is (Answer.PAIR if number else Answer.LET)
+
+
+def test_processes_that_are_forked_count_together() -> None:
+    lockout = Lockout(SMALL)
+    for number in range(4):
+        assert lockout.answer("taro", "a", False, 0) is Answer.LET
+        if (child := os.fork()) == 0:
+            lockout.failed("taro", "a", False, b"%d" % number, 0)
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert lockout.answer("taro", "a", False, 0) is Answer.PAIR
+    if (child := os.fork()) == 0:
+        lockout.succeeded("taro", "a")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert lockout.answer("taro", "a", False, 0) is Answer.LET
+
+
+def test_a_process_that_is_killed_leaves_no_lock() -> None:
+    lockout = Lockout(SMALL)
+    if (child := os.fork()) == 0:
+        with lockout._pairs._locked():
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    lockout.failed("taro", "a", False, b"1", 0)
+    assert lockout.failures("a", 0) == 1

@@ -74,6 +74,32 @@ def test_a_repeated_log_in_is_not_hashed(house: House) -> None:
     assert house.hasher.checks == 2
 
 
+def test_a_log_in_at_once_is_of_who_logged_in_a_moment_ago(house: House) -> None:
+    house.add("taro", "secret")
+    assert house.logins.at_once("taro", "secret", HOME) is None
+    full = house.logins.check("taro", "secret", HOME)
+    # a server's answer would have to be waited for
+    expected = full if house.store.file is not None else None
+    assert house.logins.at_once("TARO", "secret", HOME) == expected
+    for name, password, address in (("taro", "Secret", HOME), ("taro", "secret", AWAY), ("a b", "secret", HOME)):
+        assert house.logins.at_once(name, password, address) is None
+    assert house.hasher.checks == 1
+
+
+def test_a_log_in_at_once_sees_that_the_account_changed(house: House) -> None:
+    house.add("taro", "secret")
+    assert outcome(house, "taro", "secret") is Outcome.LET_IN
+    house.accounts.suspend("taro", house.by("spam"))
+    assert house.logins.at_once("taro", "secret", HOME) is None
+
+
+def test_a_log_in_at_once_ends_with_what_is_kept(house: House) -> None:
+    house.add("taro", "secret")
+    assert outcome(house, "taro", "secret") is Outcome.LET_IN
+    house.clock.move(601)
+    assert house.logins.at_once("taro", "secret", HOME) is None
+
+
 def test_a_wrong_password_is_hashed_each_time(house: House) -> None:
     house.add("taro", "secret")
     assert outcome(house, "taro", "secret") is Outcome.LET_IN
@@ -85,10 +111,40 @@ def test_a_wrong_password_is_hashed_each_time(house: House) -> None:
 
 def test_an_unknown_name_costs_a_hash_too(house: House) -> None:
     house.add("taro", "secret")
-    for name in ("hanako", "a b", ""):
+    for number, name in enumerate(("hanako", "a b", "")):
         before = house.hasher.checks
-        assert outcome(house, name, "secret") is Outcome.WRONG
+        assert outcome(house, name, f"secret {number}") is Outcome.WRONG
         assert house.hasher.checks == before + 1
+
+
+def test_the_same_wrong_password_is_hashed_once_and_again_after_a_change(house: House) -> None:
+    """A flood of one wrong password is not counted by the lock-out, so it must not cost anything either."""
+    house.add("taro", "secret")
+    for name in ("taro", "hanako"):
+        before = house.hasher.checks
+        assert [outcome(house, name, "old") for _ in range(5)] == [Outcome.WRONG] * 5
+        assert house.hasher.checks == before + 1
+    assert house.logins.check("taro", "old", AWAY).outcome is Outcome.WRONG
+    house.accounts.set_secret("taro", house.hasher.make("old"), house.by())
+    assert outcome(house, "taro", "old") is Outcome.LET_IN
+
+
+def test_a_process_knows_what_another_has_checked(house: House) -> None:
+    house.add("taro", "secret")
+    if (child := os.fork()) == 0:
+        house.store.engine.dispose(close=False)
+        code = 0 if house.fork().check("taro", "secret", HOME).outcome is Outcome.LET_IN else 1
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert outcome(house, "taro", "secret") is Outcome.LET_IN
+    assert house.hasher.checks == 0  # in this process
+
+
+def test_the_turn_comes_when_another_has_been_let_in(house: House) -> None:
+    house.add("taro", "secret")
+    questions = [house.logins.look_up("taro", HOME) for _ in range(3)]
+    assert [house.logins.prove(question, "secret").outcome for question in questions] == [Outcome.LET_IN] * 3
+    assert house.hasher.checks == 1
 
 
 def test_any_change_ends_what_was_cached(house: House) -> None:
@@ -109,14 +165,16 @@ def test_any_change_ends_what_was_cached(house: House) -> None:
 
 
 def test_the_cache_is_bounded_and_keeps_no_password(house: House) -> None:
-    cache = LoginCache(os.urandom(32), entries=3)
-    for name in "abcd":
+    cache = LoginCache(os.urandom(32), entries=4)
+    for name in "abcde":
         house.add(name, "secret-of-" + name)
     found = house.accounts.all()
     for account in found:
         cache.learn(account, "secret-of-" + account.name, 0)
-    assert [cache.knows(account, "secret-of-" + account.name, 1) for account in found] == [False, True, True, True]
+    kept = [cache.knows(account, "secret-of-" + account.name, 1) for account in found]
+    assert kept == [False, True, True, True, True]
     assert not cache.knows(found[1], "secret-of-a", 1)
+    assert b"secret-of" not in bytes(cache._marks)
     assert "secret-of" not in repr(vars(cache))
     with pytest.raises(ValueError, match="octets"):
         LoginCache(b"short")
@@ -228,6 +286,19 @@ def test_scram_lets_in_locks_out_and_tells_of_a_suspension(house: House) -> None
     house.accounts.suspend("taro", house.by("spam"))
     question = house.logins.look_up("taro", AWAY)
     assert house.logins.end_scram(question, True, b"2").outcome is Outcome.SUSPENDED
+
+
+def test_scram_of_an_account_that_was_taken_over_fails_and_is_not_counted(house: House) -> None:
+    """Its client is about to fall back to PLAIN, which makes the keys."""
+    house.add("taro", stored=take_over(HASHES[3]))
+    for number in range(30):
+        question = house.logins.look_up("taro", HOME)
+        assert not question.has_keys
+        assert house.logins.end_scram(question, number % 2 == 0, b"%d" % number).outcome is Outcome.WRONG
+    assert outcome(house, "taro", PASSWORD) is Outcome.LET_IN
+    question = house.logins.look_up("taro", HOME)
+    assert question.keys.is_of(PASSWORD)
+    assert house.logins.end_scram(question, True, b"x").outcome is Outcome.LET_IN
 
 
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(store: object, url: str) -> None:

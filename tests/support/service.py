@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import smtplib
 import socket
@@ -12,8 +13,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,7 +61,7 @@ scope = {}
 
 CONFIG = """
 policy = "policy.toml"
-store = "sqlite:///{folder}/op25b.db"
+store = "{store}"
 [submission]
 hostname = "mail.netlaputa.example"
 server = "mail"
@@ -89,7 +90,11 @@ port = {ports[3]}
 
 
 def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Below those that the kernel gives to clients: another's connection would take one before it is used."""
+    held: list[socket.socket] = []
+    while len(held) < count:
+        with suppress(OSError):
+            held.append(socket.create_server(("127.0.0.1", random.randrange(10_000, 32_768))))
     ports = [each.getsockname()[1] for each in held]
     for each in held:
         each.close()
@@ -113,6 +118,9 @@ class Service:
     policy: str = POLICY
     limits: dict[str, int] = field(default_factory=dict)
     parts: tuple[str, ...] = ("--only", "submission")
+    store: str = ""
+    """Of a service that shares it with another, which has made it."""
+    program: tuple[str, ...] = (sys.executable, "-m", "op25b")
     authority: trustme.CA = field(default_factory=trustme.CA)
 
     def __post_init__(self) -> None:
@@ -122,8 +130,10 @@ class Service:
         self.authority.configure_trust(self.client_tls)
         self.authority.cert_pem.write_to_path(self.folder / "ca.pem")
         write_certificate(self.folder, self.authority, HOST, "127.0.0.1")
+        if not self.store:
+            self.store = f"sqlite:///{self.folder}/op25b.db"
+            make_store(self.store, self.limits)
         self.write_config()
-        self._make_store()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -148,7 +158,7 @@ class Service:
         self._notices.settimeout(30)
         self._log = (self.folder / "log").open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "op25b", "serve", str(self.config), *self.parts],
+            [*self.program, "serve", str(self.config), *self.parts],
             env=os.environ | {"NOTIFY_SOCKET": str(self.folder / "notify")},
             stderr=self._log,
         )
@@ -173,6 +183,18 @@ class Service:
         while wanted not in self._notices.recv(4096).decode().split("\n"):
             pass
 
+    def kill(self) -> None:
+        """With all its processes, at once; to be entered again, not left."""
+        assert self._process is not None
+        found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in [self._process.pid, *map(int, found)]:
+            os.kill(pid, signal.SIGKILL)
+        self._process.wait(30)
+        self._log.close()
+        self._notices.close()
+        (self.folder / "notify").unlink()
+        eventually(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in found))
+
     def stopped(self) -> int:
         assert self._process is not None
         return self._process.wait(30)
@@ -187,10 +209,14 @@ class Service:
         lines = (self.folder / "log").read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    def spooled(self) -> list[tuple[Envelope, bytes]]:
+    def spooled(self, folder: str = "spool") -> list[tuple[Envelope, bytes]]:
         """What was taken so far, with each message's bytes."""
-        reader = Reader.open(self.folder / "spool", exclusive=False)
+        reader = Reader.open(self.folder / folder, exclusive=False)
         return [(each.envelope, each.read()) for each in reader.scan().new]
+
+    def waiting(self, folder: str = "spool") -> int:
+        """How many messages are not done. Unlike `spooled`, for while the relay is at work on them."""
+        return len(Reader.open(self.folder / folder, exclusive=False).scan().new)
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[3]}{path}", timeout=10) as answer:
@@ -205,16 +231,33 @@ class Service:
             client.login(user, PASSWORD)
             yield client
 
-    def _make_store(self) -> None:
-        url = f"sqlite:///{self.folder}/op25b.db"
-        upgrade(url)
-        cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
-        secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
-        names = (USER, "hanako@netlaputa.example")
-        store = Store(url)
-        by = By("tests", datetime.now(UTC), "tests")
-        Accounts(store).add([New(name, secret, frozenset({name}), self.limits) for name in names], by)
-        store.close()
+    @contextmanager
+    def suspended(self, name: str) -> Iterator[None]:
+        """While an account may do nothing."""
+        store = Store(self.store)
+        accounts, by = Accounts(store), By("tests", datetime.now(UTC), "tests")
+        assert accounts.suspend(name, by)
+        try:
+            yield
+        finally:
+            accounts.resume(name, by)
+            store.close()
+
+
+def make_store(url: str, limits: dict[str, int]) -> None:
+    """A store with two accounts, Taro's and Hanako's."""
+    upgrade(url)
+    add_accounts(url, (USER, "hanako@netlaputa.example"), limits)
+
+
+def add_accounts(url: str, names: Iterable[str], limits: Mapping[str, int]) -> None:
+    """Accounts that may send as what they are called; each has the same password."""
+    cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
+    secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
+    store = Store(url)
+    by = By("tests", datetime.now(UTC), "tests")
+    Accounts(store).add([New(name, secret, frozenset({name}), limits) for name in names], by)
+    store.close()
 
 
 def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
@@ -228,8 +271,8 @@ def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
 class Wire:
     """A bare socket that speaks SMTP: for what no decent client would do."""
 
-    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
-        self.socket: socket.socket = socket.create_connection(
+    def __init__(self, port: int, source: str = "127.0.0.1", connected: socket.socket | None = None) -> None:
+        self.socket: socket.socket = connected or socket.create_connection(
             ("127.0.0.1", port), timeout=30, source_address=(source, 0)
         )
         self._file = self.socket.makefile("rb")

@@ -6,12 +6,10 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-_PIPE_WIDTH = 10_000
-"""Columns of a table that nobody looks at: nothing is wrapped or cut off."""
 
 
 def text(line: str) -> None:
@@ -31,12 +29,23 @@ def data(value: object) -> None:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows in columns, under a header."""
-    terminal = sys.stdout.isatty()
+    if not sys.stdout.isatty():
+        _columns([header, *rows])
+        return
     # no colour and no boxes: what is read on a terminal can be pasted and searched
-    console = Console(no_color=True, highlight=False, width=None if terminal else _PIPE_WIDTH)
-    grid = Table(*header, box=None, pad_edge=False, header_style="bold" if terminal else "")
+    console = Console(no_color=True, highlight=False)
+    grid = Table(*header, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     with console.capture() as written:
         console.print(grid)
     text("\n".join(line.rstrip() for line in written.get().splitlines()))
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> None:
+    """For a pipe: nothing is wrapped or cut off. A hundred thousand rows take Rich a minute."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+    sys.stdout.flush()

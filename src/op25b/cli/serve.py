@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from op25b.policy.intervals import Address
 from op25b.submission.driver.start import relay_alone
 from op25b.submission.driver.start import serve as serve_all
-from op25b.subscribers.accounts import Account
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -19,13 +16,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def serve(
     config: Annotated[Path, typer.Argument(help="The service's configuration (examples/service.toml).")],
-    only: Annotated[Literal["submission", "relay"] | None, typer.Option("--only", help="Run one part alone.")] = None,
+    only: Annotated[
+        Literal["submission", "relay", "postfix"] | None, typer.Option("--only", help="Run one part alone.")
+    ] = None,
 ) -> None:
     """Run the service until it is stopped: SIGTERM stops it, SIGHUP reloads configuration and certificates."""
     if only == "relay":
         raise typer.Exit(relay_alone(config))
-    raise typer.Exit(serve_all(config, _no_pop, with_relay=only is None))
-
-
-def _no_pop(address: Address, at: datetime) -> Account | None:
-    return None
+    raise typer.Exit(serve_all(config, only))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
+import smtplib
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 import dkim
 import pytest
@@ -15,7 +20,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.support.service import MESSAGE, USER, Service, free_ports
+from tests.support.service import CUSTOMER, MESSAGE, USER, Service, eventually, free_ports
 
 PATIENCE = 15.0
 NULL = ("", "<>")
@@ -85,3 +90,72 @@ key = "dkim.pem"
     assert report.get_content_type() == "multipart/report"
     assert b"nobody@elsewhere.example" in bounce.content
     assert b"5.1.1" in bounce.content
+
+
+def test_what_looks_stolen_is_shown_with_its_reason_and_goes_out_when_it_is_released(
+    tmp_path: Path, mailbox: tuple[Mailbox, int]
+) -> None:
+    box, port = mailbox
+    tables = f"""
+[submission.limits.stolen]
+recipients = 3
+[relay]
+smart_host = {{ host = "127.0.0.1", port = {port} }}
+"""
+
+    def queue(*words: str) -> list[Any]:
+        command = [sys.executable, "-m", "op25b", "queue", *words, "--spool", str(tmp_path / "spool"), "--json"]
+        answered = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60)
+        found: list[Any] = json.loads(answered.stdout)
+        return found
+
+    with Service(tmp_path, tables=tables, parts=()) as service, service.customer() as client:
+        client.sendmail(USER, [f"friend{number}@elsewhere.example" for number in range(3)], MESSAGE)
+        box.wait(1)
+        client.sendmail(USER, ["friend@elsewhere.example"], MESSAGE)
+        client.quit()
+        eventually(lambda: bool(queue("list", "--state", "held")))
+        (held,) = queue("list", "--state", "held")
+        assert held["held"] == "looks like a stolen password: 4 recipients within 10 minutes, over 3"
+        assert (held["state"], held["origin"]["account"], held["origin"]["address"]) == ("held", USER, "127.0.0.1")
+        assert len(box.got) == 1
+        assert queue("release", held["queue_id"]) == [held["queue_id"]]
+        assert box.wait(2)[1].rcpt_tos == ["friend@elsewhere.example"]
+        eventually(lambda: queue("list") == [])
+        # gone, and still known
+        lines = queue("trace", USER)
+        assert [(line["account"], line["address"]) for line in lines] == [(USER, "127.0.0.1")] * 2
+        assert queue("trace", held["queue_id"]) == lines[1:]
+        assert queue("trace", "--since", lines[1]["arrived"]) == lines[1:]
+        assert queue("trace", "nobody@elsewhere.example") == []
+
+
+def test_who_writes_to_dead_addresses_is_stopped_and_nobody_else(tmp_path: Path, mailbox: tuple[Mailbox, int]) -> None:
+    """They are found out by the relay, when the message was taken long ago."""
+    _, port = mailbox
+    tables = f"""
+[submission.limits.account]
+rejected_per_hour = 5
+[submission.limits.address]
+rejected_per_hour = 5
+[relay]
+smart_host = {{ host = "127.0.0.1", port = {port} }}
+"""
+    to = [f"nobody@dead{number}.example" for number in range(6)]
+    with Service(tmp_path, tables=tables, parts=(), workers=2) as service, service.customer() as client:
+        client.sendmail(USER, to[:5], MESSAGE)
+        with smtplib.SMTP("127.0.0.1", service.relay, source_address=(CUSTOMER, 0), timeout=30) as server:
+            server.sendmail("a@b.example", to, MESSAGE)
+
+        def stopped(sender: str, connected: smtplib.SMTP) -> bool:
+            reply = connected.mail(sender)
+            connected.rset()
+            assert reply[0] == 250 or (reply[0] == 451 and b"do not exist" in reply[1])
+            return reply[0] == 451
+
+        eventually(lambda: stopped(USER, client))
+        with smtplib.SMTP("127.0.0.1", service.relay, source_address=(CUSTOMER, 0), timeout=30) as server:
+            server.ehlo()
+            eventually(lambda: stopped("a@b.example", server))
+        with service.customer("hanako@netlaputa.example") as other:
+            assert not stopped("hanako@netlaputa.example", other)

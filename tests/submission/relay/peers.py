@@ -51,6 +51,7 @@ class Peer:
         self.ehlo: set[str] = set()
         self.port = 0
         self.quits = 0
+        self.log_ins = 0
 
     @property
     def hop(self) -> NextHop:
@@ -165,6 +166,7 @@ async def peer(
     made = Peer(script or Script())
 
     def authenticator(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        made.log_ins += 1
         return AuthResult(success=password == (data.login.decode(), data.password.decode()))
 
     def factory() -> SMTP:

@@ -150,23 +150,6 @@ def test_a_server_that_knows_only_helo(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
-def test_log_in(tmp_path: Path) -> None:
-    async def play() -> None:
-        async with peer(tls=GOOD, password=("relay", "secret")) as hop:
-            for password, event in (("secret", DELIVERED), ("wrong", DEFERRED)):
-                next_hop = NextHop("mx.example.com", hop.port, Tls.VERIFIED, username="relay", password=password)
-                async with world(tmp_path / password, smart_host=next_hop, zone=Zone(HOST), tls=trusting()) as here:
-                    assert (await sent(here))[0] == event
-                    assert "secret" not in repr(here.events) + repr(next_hop)
-
-    asyncio.run(play())
-
-
-def test_a_password_never_goes_out_in_clear() -> None:
-    with pytest.raises(ValueError, match="in clear"):
-        NextHop("mx.example.com", username="relay", password="secret")
-
-
 def zone(port_hosts: list[str], **records: list[str]) -> dict[tuple[str, str], list[str]]:
     made = {("example.com", "MX"): [f"{10 * n} {host}." for n, host in enumerate(port_hosts)]}
     return made | {(name.replace("_", "."), "A"): found for name, found in records.items()}
@@ -189,6 +172,17 @@ def test_requiretls(tmp_path: Path, signed: bool, context: ssl.SSLContext | None
                 else:
                     assert found == (FAILED, "5.7.30")
                     assert hop.got == []
+
+    asyncio.run(play())
+
+
+def test_requiretls_with_a_resolver_whose_word_is_anybodys(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with peer(Script(show=["REQUIRETLS"]), tls=GOOD) as hop:
+            records = Zone(zone(["mx.example.com"], mx_example_com=["127.0.0.1"]), signed=True)
+            async with world(tmp_path, zone=records, mx_port=hop.port, tls=trusting(), dnssec=False) as here:
+                assert await sent(here, requiretls=True) == (FAILED, "5.7.30")
+                assert hop.got == []
 
     asyncio.run(play())
 

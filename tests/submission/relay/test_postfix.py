@@ -3,107 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from tempfile import mkdtemp
 
+import dns.asyncresolver
 import pytest
 
-from op25b.lab.mailserver import known_parameters
+from op25b.submission.driver.mailboxes import ByCall
+from op25b.submission.relay.connect import contexts
 from op25b.submission.relay.settings import NextHop
 from op25b.submission.spool.envelope import Recipient
 from tests.submission.relay.test_connect import STRANGER
 from tests.submission.relay.world import DELIVERED, FAILED, world
+from tests.support.postfix import NOBODY, folder, running
+from tests.support.service import free_ports
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(shutil.which("postfix") is None, reason="needs Postfix: apt install postfix"),
 ]
-NOBODY = 65534
-SERVICES = """\
-127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-virtual unix - n n - - virtual
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
-"""
 
 
 @pytest.fixture(scope="module")
 def postfix() -> Iterator[tuple[int, Path]]:
     """Its port, and the Maildir of everybody at example.com but `nobody`."""
-    directory = Path(mkdtemp(prefix="postfix-", dir="/var/tmp"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    configure(directory, port)
-    command = ["postfix", "-c", str(directory / "etc")]
-    subprocess.run([*command, "start"], check=True, capture_output=True)
-    try:
-        yield port, directory / "inbox" / "new"
-    finally:
-        subprocess.run([*command, "stop"], check=False, capture_output=True)
-        shutil.rmtree(directory)
-
-
-def configure(directory: Path, port: int) -> None:
-    etc = directory / "etc"
-    etc.mkdir()
-    for name in ("queue", "data"):
-        (directory / name).mkdir()
-    shutil.chown(directory / "data", "postfix")
-    os.chown(directory, NOBODY, NOBODY)
-    directory.chmod(0o755)
-    pair = STRANGER.issue_cert("mx.example.com")
-    pair.private_key_and_cert_chain_pem.write_to_path(etc / "pair.pem")
-    settings = {
-        "compatibility_level": "3.6",
-        "myhostname": "mx.example.com",
-        "mydestination": "",
-        "inet_interfaces": "127.0.0.1",
-        "inet_protocols": "ipv4",
-        "queue_directory": directory / "queue",
-        "data_directory": directory / "data",
-        "maillog_file_prefixes": directory,
-        "maillog_file": directory / "log",
-        "alias_maps": "",
-        "alias_database": "",
-        "disable_dns_lookups": "yes",
-        "smtpd_peername_lookup": "no",
-        "mynetworks": "",
-        "smtpd_relay_restrictions": "reject_unauth_destination",
-        "virtual_mailbox_domains": "example.com",
-        "virtual_mailbox_base": directory,
-        "virtual_mailbox_maps": "inline:{bob@example.com=inbox/, carol@example.com=inbox/}",
-        "virtual_uid_maps": f"static:{NOBODY}",
-        "virtual_gid_maps": f"static:{NOBODY}",
-        "smtpd_tls_security_level": "may",
-        "smtpd_tls_chain_files": etc / "pair.pem",
-        "smtpd_tls_received_header": "yes",
-        "message_size_limit": "100000",
-        "smtpd_forbid_bare_newline": "normalize",
-        "smtpd_forbid_unauth_pipelining": "yes",
-    }
-    known = known_parameters()
-    (etc / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items() if key in known))
-    (etc / "master.cf").write_text(SERVICES.format(port=port))
-    for name in ("main.cf", "master.cf"):
-        os.utime(etc / name, (0, 0))
+    (port,) = free_ports(1)
+    with folder() as directory:
+        pair = STRANGER.issue_cert("mx.example.com")
+        pair.private_key_and_cert_chain_pem.write_to_path(directory / "etc/pair.pem")
+        settings = {
+            "myhostname": "mx.example.com",
+            "mynetworks": "",
+            "smtpd_relay_restrictions": "reject_unauth_destination",
+            "virtual_mailbox_domains": "example.com",
+            "virtual_mailbox_base": directory,
+            "virtual_mailbox_maps": "inline:{bob@example.com=inbox/, carol@example.com=inbox/}",
+            "virtual_uid_maps": f"static:{NOBODY}",
+            "virtual_gid_maps": f"static:{NOBODY}",
+            "smtpd_tls_security_level": "may",
+            "smtpd_tls_chain_files": directory / "etc/pair.pem",
+            "smtpd_tls_received_header": "yes",
+            "message_size_limit": "100000",
+        }
+        with running(directory, f"127.0.0.1:{port} inet n - n - - smtpd\n", settings):
+            yield port, directory / "inbox" / "new"
 
 
 def delivered(inbox: Path, count: int) -> list[bytes]:
@@ -160,5 +106,39 @@ def test_postfix_refuses(tmp_path: Path, postfix: tuple[int, Path]) -> None:
             assert b"eve@example.org" in bounce
             [success] = [each for each in got if b"Reporting-MTA: dns; mx.example.com" in each]
             assert b"Action: delivered" in success
+
+    asyncio.run(play())
+
+
+def test_it_says_which_mailboxes_there_are(postfix: tuple[int, Path]) -> None:
+    """As a service with `local_recipients = "ask"` asks it."""
+    port, inbox = postfix
+    before = list(inbox.iterdir()) if inbox.exists() else []
+
+    async def ask() -> list[bool]:
+        routes = {"example.com": NextHop("127.0.0.1", port)}
+        nowhere = dns.asyncresolver.Resolver(configure=False)
+        mailboxes = ByCall(routes, "mail.example.net", nowhere, contexts(), time.monotonic)
+        return [await mailboxes.has(f"{name}@example.com") for name in ("bob", "nobody", "carol")]
+
+    assert asyncio.run(ask()) == [True, False, True]
+    assert (list(inbox.iterdir()) if inbox.exists() else []) == before
+
+
+def test_what_postfix_cannot_carry_bounces(postfix: tuple[int, Path], tmp_path: Path) -> None:
+    """Postfix has CHUNKING and no BINARYMIME; REQUIRETLS it has not either."""
+    port, _ = postfix
+
+    async def play() -> None:
+        async with world(tmp_path, smart_host=NextHop("127.0.0.1", port)) as here:
+            await here.submit("binary@example.com", sender="", body="BINARYMIME", content=b"A: b\r\n\r\n" + b"x" * 2000)
+            await here.submit("secret@example.com", sender="", requiretls=True)
+            await here.run(most=timedelta(minutes=5))
+            assert (here.last("binary@example.com")["event"], here.last("binary@example.com")["status"]) == (
+                FAILED, "5.6.3",
+            )  # fmt: skip
+            assert (here.last("secret@example.com")["event"], here.last("secret@example.com")["status"]) == (
+                FAILED, "5.7.30",
+            )  # fmt: skip
 
     asyncio.run(play())

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from op25b.submission.relay.connect import Contexts, contexts
-from op25b.submission.relay.destination import Surroundings
 from op25b.submission.relay.dkim import Signer
+from op25b.submission.relay.places import Surroundings
 from op25b.submission.relay.runner import Clockwork, Relay
 from op25b.submission.relay.settings import Limits, NextHop, Settings, Timeouts
+from op25b.submission.relay.slots import Slots
 from op25b.submission.spool.envelope import Envelope, Origin, Recipient
 from op25b.submission.spool.marks import State
 from op25b.submission.spool.reader import Marker, Reader
@@ -67,7 +68,9 @@ class World:
         self.reader = Reader.open(self.folder, exclusive=True)
         self.marker = Marker(self.reader, self.time.clock)
         self.bounces = Spool.open(self.folder, "relay", clock=self.time.clock)
-        around = Surroundings(self.settings, self.zone, self.tls, self.time.clock, random.Random(1).shuffle)
+        self.slots = Slots(self.settings.connections)
+        shuffle = random.Random(1).shuffle
+        around = Surroundings(self.settings, self.zone, self.tls, self.time.clock, shuffle, self.slots)
         clockwork = Clockwork(self.time.sleep, random.Random(1).random, self.poll, tidy=3600)
         self.relay = Relay(self.reader, self.marker, self.bounces, around, self.signer, clockwork, self._log)
         relay = self.relay
@@ -142,12 +145,16 @@ async def world(
     signer: Signer | None = None,
     tls: Contexts | None = None,
     poll: float = 60.0,
+    connections: int = 500,
+    dnssec: bool = True,
 ) -> AsyncIterator[World]:
     settings = Settings(
         HERE,
         routes=routes or {},
         smart_host=smart_host,
         mx_port=mx_port,
+        connections=connections,
+        dnssec=dnssec,
         timeouts=timeouts,
         limits=limits or Limits(idle=0.2),
     )

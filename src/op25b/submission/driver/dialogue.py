@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from op25b.policy.intervals import Address
 from op25b.submission.config import Listen
 from op25b.submission.driver import rights
 from op25b.submission.driver.login import LogIn
+from op25b.submission.driver.mailboxes import Unknown
 from op25b.submission.driver.metrics import Metric
 from op25b.submission.driver.rights import Client, Source
 from op25b.submission.driver.service import Service, Terms
@@ -35,13 +37,17 @@ from op25b.submission.protocol import (
     Reset,
     Session,
 )
-from op25b.submission.spool import Entry, SpoolError, SpoolFull
+from op25b.submission.spool import Entry, SpoolFull
 from op25b.subscribers.accounts import Account
+from op25b.subscribers.async_login import Unavailable
 from op25b.subscribers.lockout import block_of
 
 TARPIT_SECONDS = 20.0
 FULL = Reply(452, "4.3.1", "the server's disk is full; try again later")
 FAILED = Reply(451, "4.3.0", "the message could not be stored; try again later")
+UNKNOWN = Reply(451, "4.3.0", "the accounts cannot be looked at now; try again later")
+NOBODY = Reply(550, "5.1.1", "there is no such mailbox here")
+UNVERIFIED = Reply(450, "4.1.1", "it cannot be said just now whether there is such a mailbox; try again later")
 BUSY = Reply(452, "4.3.1", "the server has too many messages under way; try again later")
 
 
@@ -97,10 +103,10 @@ class Dialogue:
             case Reset():
                 self._forget()
             case Auth(mechanism, initial):
-                self._auth(mechanism, initial)
+                return self._auth(mechanism, initial)
             case AuthResponse(data):
                 assert self._log_in is not None
-                self._later(self._logging_in(self._log_in, self._log_in.go_on(data)))
+                return self._said(self._log_in, self._log_in.go_on(data))
             case AuthCancelled():
                 self._log_in = None
         return None
@@ -123,15 +129,21 @@ class Dialogue:
             self._service.limits.logged_out(self.account)
             self.account = None
 
-    def _auth(self, mechanism: str, initial: bytes | None) -> None:
+    def _auth(self, mechanism: str, initial: bytes | None) -> Answer | None:
         bindings = {} if self._tls is None else self._tls.bindings
-        self._log_in = LogIn(self._service.logins, mechanism, self._address, bindings, self._service.nonce())
-        self._later(self._logging_in(self._log_in, self._log_in.begin(initial)))
+        self._log_in = LogIn(self._service.logins, mechanism, self._address, bindings, self._service.nonce)
+        return self._said(self._log_in, self._log_in.begin(initial))
 
-    async def _logging_in(
-        self, log_in: LogIn, step: Coroutine[Any, Any, Challenge | Authenticated | Reply]
-    ) -> Challenge | Authenticated | Reply:
-        answer = await step
+    def _said(self, log_in: LogIn, answer: Challenge | Authenticated | None) -> Answer | None:
+        if answer is not None:
+            return self._logged_in(log_in, answer)
+        self._later(self._logging_in(log_in))
+        return None
+
+    async def _logging_in(self, log_in: LogIn) -> Answer:
+        return self._logged_in(log_in, await log_in.answer())
+
+    def _logged_in(self, log_in: LogIn, answer: Challenge | Authenticated | Reply) -> Answer:
         if isinstance(answer, Challenge):
             return answer
         service, taken = self._service, isinstance(answer, Authenticated)
@@ -152,11 +164,29 @@ class Dialogue:
                 return refusal
         return answer
 
-    def _mail(self, event: Mail) -> Answer:
+    def _mail(self, event: Mail) -> Answer | None:
         service = self._service
         if service.stopping:
             return Reply(421, "4.3.2", "the server is being restarted; try again in a minute")
-        client = self._client()
+        if self._listen.role == "submission":
+            return self._begin(event, Client(Source.NETWORK, self.account))
+        relaying = self._terms.relaying
+        if names := relaying.by_pop(self._address, service.wall()):
+            self._later(self._begin_by_pop(event, names))
+            return None
+        return self._begin(event, relaying.client(self._address))
+
+    async def _begin_by_pop(self, event: Mail, names: Sequence[str]) -> Answer:
+        service = self._service
+        try:
+            account = await service.logins.owner(names, event.sender)
+        except Unavailable as error:
+            service.log.error("an account could not be looked up", address=self._where, reason=str(error))
+            return UNKNOWN
+        return self._begin(event, Client(Source.POP if account else Source.OTHER, account))
+
+    def _begin(self, event: Mail, client: Client) -> Answer:
+        service = self._service
         if client.account is not None:
             refusal = rights.sender_refusal(client.account, event.sender)
             if refusal is not None:
@@ -172,11 +202,6 @@ class Dialogue:
         self._transaction = Transaction(event, client, payer)
         return ACCEPT
 
-    def _client(self) -> Client:
-        if self._listen.role == "submission":
-            return Client(Source.NETWORK, self.account)
-        return self._terms.relaying.client(self._address, self._service.wall())
-
     def _recipient(self, event: Recipient) -> Answer | None:
         service, transaction = self._service, self._transaction
         assert transaction is not None
@@ -184,24 +209,42 @@ class Dialogue:
         if self._listen.role == "relay":
             refusal = self._terms.relaying.refusal(transaction.client, event.address)
         if refusal is not None:
-            service.meters.add(Metric.RECIPIENTS_REFUSED)
-            service.limits.rejected(transaction.payer)
-            return self._slowly(refusal)
+            delay = self._count_refusal(transaction)
+            if not delay:
+                return refusal
+            asyncio.get_running_loop().call_later(delay, self._resume, refusal)
+            return None
         count = len(transaction.recipients) + 1
         if (refusal := service.limits.recipients(transaction.payer, count)) is not None:
             service.capped(refusal, self._address, self.name)
             return refusal
+        if self._listen.role == "relay" and self._terms.relaying.must_exist(transaction.client, event.address):
+            self._later(self._if_there(event, transaction))
+            return None
         transaction.add(event)
         return ACCEPT
 
-    def _slowly(self, refusal: Reply) -> Reply | None:
-        """At once the first times; then later and later: who tries address after address has time."""
+    async def _if_there(self, event: Recipient, transaction: Transaction) -> Answer:
+        try:
+            there = await self._service.mailboxes.has(event.address)
+        except Unknown as error:
+            self._service.log.warning("recipient not verified", recipient=event.address, reason=str(error))
+            return UNVERIFIED
+        if there:
+            transaction.add(event)
+            return ACCEPT
+        await asyncio.sleep(self._count_refusal(transaction))
+        return NOBODY
+
+    def _count_refusal(self, transaction: Transaction) -> float:
+        """Seconds to wait before saying so. None the first times; then more and more: guessing addresses takes long."""
+        self._service.meters.add(Metric.RECIPIENTS_REFUSED)
+        self._service.limits.rejected(transaction.payer)
         self._refused += 1
         over = self._refused - self._terms.caps.tarpit_after
         if not self._terms.caps.tarpit_after > 0 or over <= 0:
-            return refusal
-        asyncio.get_running_loop().call_later(min(2.0 ** (over - 1), TARPIT_SECONDS), self._resume, refusal)
-        return None
+            return 0.0
+        return min(2.0 ** (over - 1), TARPIT_SECONDS)
 
     def _start(self) -> Answer:
         service, transaction = self._service, self._transaction
@@ -263,24 +306,22 @@ class Dialogue:
             transaction.hold(why)
         unsaved, transaction.unsaved = transaction.unsaved, 0
         assert transaction.entry is not None
-        self._later(self._committing(transaction.entry, transaction.commit(), unsaved))
-        return None
-
-    async def _committing(self, entry: Entry, commit: Awaitable[str], unsaved: int) -> Reply:
-        service, began = self._service, self._service.now()
         service.receiving -= unsaved
         service.committing(unsaved)
-        try:
-            await commit
-        except SpoolError as error:
-            service.meters.add(Metric.SPOOL_FAILED)
-            service.log.error("spool failed", id=entry.queue_id, reason=str(error))
-            return FULL if isinstance(error, SpoolFull) else FAILED
-        finally:
-            service.committing(-unsaved)
-            self._forget()
-        service.took(entry, began)
-        return Reply(250, "2.0.0", f"queued as {entry.queue_id}")
+        transaction.commit(partial(self._committed, transaction.entry, unsaved, service.now()))
+        return None
+
+    def _committed(self, entry: Entry, unsaved: int, began: float, error: BaseException | None) -> None:
+        service = self._service
+        service.committing(-unsaved)
+        self._forget()
+        if error is None:
+            service.took(entry, began)
+            self._resume(Reply(250, "2.0.0", f"queued as {entry.queue_id}"))
+            return
+        service.meters.add(Metric.SPOOL_FAILED)
+        service.log.error("spool failed", id=entry.queue_id, reason=str(error))
+        self._resume(FULL if isinstance(error, SpoolFull) else FAILED)
 
     def _later(self, work: Coroutine[Any, Any, Answer]) -> None:
         # the loop itself keeps only weak references to tasks

@@ -12,13 +12,15 @@ from structlog.typing import FilteringBoundLogger
 
 from op25b.policy.intervals import Address
 from op25b.policy.model import Policy
-from op25b.submission.config import Caps, Config, Listen
+from op25b.submission.config import Caps, Config, Listen, local_domains
 from op25b.submission.driver.ledger import View
 from op25b.submission.driver.limits import Limits
+from op25b.submission.driver.mailboxes import Mailboxes
 from op25b.submission.driver.metrics import Board, Meters, Metric
 from op25b.submission.driver.rights import RecentPop, Relaying
 from op25b.submission.driver.tls import Certificates, KeyPair
 from op25b.submission.protocol import FutureRelease, Reply, Settings
+from op25b.submission.sasl import MECHANISMS
 from op25b.submission.spool import Entry, Spool
 from op25b.subscribers.async_login import AsyncLogins
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 Wall = Callable[[], datetime]
 HOLD_FOR = timedelta(days=7)
 """FUTURERELEASE (RFC 4865): how far ahead a message may be handed in."""
+EXPLAINED = 10
+"""Handshakes a second with clients that are not served: about a hundredth of what a processor can do."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,12 @@ class Terms:
     def of(cls, config: Config, policy: Policy, recent_pop: RecentPop, wall: Wall) -> Terms:
         """Raises UserError for certificates that cannot serve."""
         submission = config.submission
-        server = next(each for each in policy.own_servers if each.name == submission.server)
-        brands = [domain for brand in policy.provider.brands for domain in brand.domains]
         return cls(
             submission.hostname,
             submission.hide_customers,
             submission.limits,
             certificates(config),
-            Relaying(policy, server, [*brands, *submission.local_domains], recent_pop),
+            who_relays(config, policy, recent_pop),
             {listen: _settings(listen, config, wall) for listen in submission.listen},
         )
 
@@ -61,14 +63,27 @@ class Terms:
         return self._settings[listen]
 
 
+def who_relays(config: Config, policy: Policy, recent_pop: RecentPop) -> Relaying:
+    """Who relays without AUTH."""
+    server = next(each for each in policy.own_servers if each.name == config.submission.server)
+    not_from = config.pop.not_from if config.pop else ()
+    return Relaying(policy, server, local_domains(config, policy), recent_pop, not_from)
+
+
 def certificates(config: Config) -> Certificates:
     """Raises UserError for files that cannot serve."""
     return Certificates([KeyPair(each.certificate, each.key) for each in config.submission.certificates])
 
 
+def offered(config: Config) -> tuple[str, ...]:
+    """The SASL mechanisms, strongest first."""
+    scram = config.submission.scram and not config.accounts.dovecot  # Dovecot's keys cannot be had
+    return tuple(name for name in MECHANISMS if scram or not name.startswith("SCRAM"))
+
+
 def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
     submission, caps = config.submission, config.submission.limits
-    bounds = {"max_size": caps.size, "max_recipients": caps.recipients}
+    bounds = {"max_size": caps.size, "max_recipients": caps.recipients, "binarymime": submission.binarymime}
     if listen.role == "relay":
         return Settings.relay(submission.hostname, **bounds)
     without_tls = submission.auth_without_tls
@@ -78,6 +93,7 @@ def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
         future_release=FutureRelease(HOLD_FOR, wall),
         auth_without_tls=without_tls,
         tls_required=not without_tls,
+        mechanisms=offered(config),
         **bounds,
     )
 
@@ -93,11 +109,12 @@ class Service:
         meters: Meters,
         spool: Spool,
         logins: AsyncLogins,
+        mailboxes: Mailboxes,
         log: FilteringBoundLogger,
         now: Callable[[], float],
         wall: Wall,
     ) -> None:
-        self.terms, self.spool, self.logins, self.log = terms, spool, logins, log
+        self.terms, self.spool, self.logins, self.mailboxes, self.log = terms, spool, logins, mailboxes, log
         self.limits = Limits(terms.caps, view, now)
         self.meters, self.now, self.wall = meters, now, wall
         self.connections: set[Connection] = set()
@@ -106,6 +123,7 @@ class Service:
         """Octets in memory of messages that are not whole yet."""
         self._view, self._board = view, board
         self._committing = 0
+        self._explaining = 0, 0
         self._was_behind = False
 
     def reload(self, terms: Terms) -> None:
@@ -125,6 +143,14 @@ class Service:
     def closed(self, connection: Connection) -> None:
         self.connections.discard(connection)
         self.meters.set(Metric.OPEN, len(self.connections))
+
+    def may_explain(self) -> bool:
+        """Whether one more client that is not served gets a TLS handshake, to be told why."""
+        second = int(self.now())
+        if second != self._explaining[0]:
+            self._explaining = second, 0
+        self._explaining = second, self._explaining[1] + 1
+        return self._explaining[1] <= EXPLAINED
 
     def crowded(self) -> bool:
         """All places of the service are taken."""

@@ -64,7 +64,9 @@ class Core:
     def offers(self) -> Offers:
         """What the parameters of MAIL and RCPT depend on."""
         settings = self.settings
-        return Offers(self.esmtp, self.tls, self.auth_offered, settings.max_size, settings.future_release)
+        return Offers(
+            self.esmtp, self.tls, self.auth_offered, settings.max_size, settings.future_release, settings.binarymime
+        )
 
     def move(self, step: Step) -> None:
         """Go where the table leads. KeyError: the table has no such step here, which is a fault of this package."""

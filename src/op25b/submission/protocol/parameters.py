@@ -77,6 +77,7 @@ class Offers(NamedTuple):
     auth: bool
     max_size: int
     future_release: FutureRelease | None
+    binarymime: bool
 
 
 MAX_ENVID = 100  # RFC 3461 4.4
@@ -170,9 +171,12 @@ def _size(value: str | None, offers: Offers) -> int:
 
 def _body(value: str | None, offers: Offers) -> Body:
     try:
-        return Body(_require(value, 10).upper())
+        body = Body(_require(value, 10).upper())
     except ValueError:
         raise Refusal(replies.BAD_PARAMETER) from None
+    if body is Body.BINARY and not offers.binarymime:
+        raise Refusal(replies.BAD_PARAMETER)
+    return body
 
 
 def _ret(value: str | None, offers: Offers) -> Ret:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-MECHANISMS = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN")
+from op25b.submission.sasl import MECHANISMS
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Settings:
     max_junk: int = 100
     max_failed_log_ins: int = 3
     future_release: FutureRelease | None = None
+    binarymime: bool = True
 
     @classmethod
     def submission(cls, hostname: str, **changes: Any) -> Self:

@@ -12,6 +12,7 @@ from typing import cast
 
 import aiosmtplib
 
+from op25b.submission.relay.login import LogInFailed, log_in
 from op25b.submission.relay.outcome import Outcome, Reply, deferred, failed
 from op25b.submission.relay.settings import Timeouts, Tls
 from op25b.submission.relay.wire import Wire
@@ -166,8 +167,8 @@ async def _start_tls(client: aiosmtplib.SMTP, target: Target, context: ssl.SSLCo
 async def _log_in(client: aiosmtplib.SMTP, target: Target, where: str) -> None:
     """A refused password is the operator's to mend, and no reason to bounce anybody's mail."""
     try:
-        await client.login(target.username or "", target.password or "")
-    except aiosmtplib.SMTPException as error:
+        await log_in(client, target.username or "", target.password or "")
+    except (LogInFailed, aiosmtplib.SMTPException) as error:
         client.close()
         raise Unreachable(deferred("4.7.0", f"{where}: log-in failed: {error}", target.name)) from None
 

@@ -66,8 +66,8 @@ class Notices:
         """The message is done."""
         self._told.pop(queue_id, None)
 
-    async def send(self, message: Message, outcomes: Mapping[str, Outcome], moment: Moment) -> None:
-        """Write the reports that are due; they are durable when this returns. Raises SpoolError."""
+    async def send(self, message: Message, outcomes: Mapping[str, Outcome], moment: Moment) -> int:
+        """Write the reports that are due, and say how many; they are durable when this returns. Raises SpoolError."""
         by_action: dict[Action, dict[str, Outcome]] = {}
         for to in message.envelope.recipients:
             outcome = outcomes.get(to.address)
@@ -75,12 +75,13 @@ class Notices:
             if outcome and action and self._is_due(message, to, action):
                 by_action.setdefault(action, {})[to.address] = outcome
         if not by_action:
-            return
+            return 0
         content = await asyncio.to_thread(_content, message)
         for action, about in by_action.items():
             until = moment.start + timedelta(seconds=self._schedule.give_up) if action is Action.DELAYED else None
             report = Report(action, message.queue_id, message.envelope, about, moment.now, until)
             await self._write(report, content)
+        return len(by_action)
 
     def _action(self, message: Message, address: str, outcome: Outcome, moment: Moment) -> Action | None:
         if outcome.result is Result.FAILED:

@@ -22,6 +22,8 @@ class Outcome:
     """`status`: enhanced status code (RFC 3463). `text`: the reply as one line, or what went wrong here.
 
     `remote`: the next hop's name if it was its reply. `dsn_passed_on`: the next hop took over the DSN options.
+    `rejected`: it is this recipient that the next hop does not take, not the message. `code`: the reply code, where a
+    reply means what it says.
     """
 
     result: Result
@@ -29,6 +31,13 @@ class Outcome:
     text: str
     remote: str | None = None
     dsn_passed_on: bool = False
+    rejected: bool = False
+    code: int | None = None
+
+    @property
+    def nowhere(self) -> bool:
+        """There is no such recipient: its host says so, or its domain takes no mail (RFC 3463: 5.1.x)."""
+        return self.result is Result.FAILED and (self.rejected or self.status.startswith("5.1."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ def of_reply(reply: Reply, remote: str, *, dsn_passed_on: bool = False) -> Outco
     number = {Result.DELIVERED: "2", Result.DEFERRED: "4", Result.FAILED: "5"}[result]
     enhanced = _ENHANCED.match(reply.lines[0]) if reply.lines else None
     status = enhanced[0] if enhanced and enhanced[1] == number else f"{number}.0.0"
-    return Outcome(result, status, reply.text, remote, dsn_passed_on and result is Result.DELIVERED)
+    return Outcome(result, status, reply.text, remote, dsn_passed_on and result is Result.DELIVERED, code=reply.code)
 
 
 def deferred(status: str, text: str, remote: str | None = None) -> Outcome:

@@ -13,18 +13,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from op25b.submission.relay.carrier import Parcel
 from op25b.submission.relay.content import has_eight_bit, headers, loops, normalised, split
-from op25b.submission.relay.destination import Destination, Parcel, Place, Surroundings
+from op25b.submission.relay.destination import Destination
 from op25b.submission.relay.dkim import Signer
 from op25b.submission.relay.notices import Moment, Notices
 from op25b.submission.relay.outcome import Outcome, Result, deferred, failed
+from op25b.submission.relay.places import Place, Surroundings
+from op25b.submission.relay.tally import Figures, Tally, by_next_hop
 from op25b.submission.relay.transaction import Letter, Outcomes
-from op25b.submission.spool.envelope import Envelope, Recipient
+from op25b.submission.spool.envelope import Envelope, Origin, Recipient
 from op25b.submission.spool.errors import Damaged, SpoolError
 from op25b.submission.spool.marks import State
 from op25b.submission.spool.reader import Marker, Reader
 from op25b.submission.spool.segment import Message
 from op25b.submission.spool.writer import Spool
+from op25b.submission.trace import Trace
 
 _IN_PASSING = 64 * 1024
 """Octets of a message that is read and signed in passing; it would cost more to hand it to a thread."""
@@ -47,7 +51,10 @@ class Clockwork:
 
 
 class Relay:
-    """One per spool. `reader` is the exclusive one, `spool` is where bounces go."""
+    """One per spool. `reader` is the exclusive one, `spool` is where bounces go.
+
+    `nowhere` is called for each recipient that there is not, with where its message came from.
+    """
 
     def __init__(
         self,
@@ -58,7 +65,10 @@ class Relay:
         signer: Signer,
         clockwork: Clockwork,
         log: Log,
+        nowhere: Callable[[Origin], object] = lambda _: None,
+        trace: Trace | None = None,
     ) -> None:
+        self._nowhere, self._trace = nowhere, trace
         self._reader = reader
         self._marker = marker
         self._spool = spool
@@ -68,7 +78,9 @@ class Relay:
         self._clockwork = clockwork
         self._log = log
         self._notices = Notices(spool, around.settings.name, around.settings.schedule)
+        self.tally = Tally()
         self._messages: dict[str, Message] = {}
+        self._held: set[str] = set()
         self._due: list[tuple[datetime, str]] = []
         self._active: set[tuple[str, str]] = set()
         self._destinations: dict[Place, Destination] = {}
@@ -85,10 +97,18 @@ class Relay:
         """Messages that are not done."""
         return len(self._messages)
 
-    @property
-    def connections(self) -> int:
-        """Open, or being opened."""
-        return sum(destination.connections for destination in self._destinations.values())
+    def figures(self) -> Figures:
+        """How it stands now."""
+        # those that came first are first: within a fraction of a second, which is what the oldest is for
+        oldest = next(iter(self._messages.values()), None)
+        return Figures(
+            messages=len(self._messages),
+            held=len(self._held),
+            recipients_under_way=len(self._active),
+            oldest=oldest.envelope.arrived if oldest else None,
+            connections=self._around.slots.taken,
+            next_hops=by_next_hop(self._destinations.values()),
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; call `close` then."""
@@ -101,6 +121,7 @@ class Relay:
                 self._destinations = {key: each for key, each in self._destinations.items() if not each.quiet}
                 await self._spool.rotate()
                 await asyncio.to_thread(self._reader.tidy)
+                await self._forget_traces(now)
             await self._clockwork.sleep(self._clockwork.poll)
 
     async def close(self, grace: float = 10.0) -> None:
@@ -120,8 +141,9 @@ class Relay:
         if self._first:
             self._notices.recall(found.new)
             self._first = False
+        await self._write_traces(found.new)
         now = self._around.clock()
-        for message in found.new:
+        for message in sorted(found.new, key=lambda message: message.envelope.arrived):
             self._messages[message.queue_id] = message
             self._start_message(message, now)
         for message in found.changed:
@@ -132,12 +154,29 @@ class Relay:
             if queue_id in self._messages:
                 self._start_message(self._messages[queue_id], now)
 
+    async def _write_traces(self, messages: list[Message]) -> None:
+        if self._trace is not None and messages:
+            try:
+                await asyncio.to_thread(self._trace.write, messages)
+            except OSError as error:  # mail goes on; the log has who sent it
+                self._log("trace-not-written", error=str(error))
+
+    async def _forget_traces(self, now: datetime) -> None:
+        if self._trace is not None:
+            try:
+                await asyncio.to_thread(self._trace.forget, now)
+            except OSError as error:
+                self._log("trace-not-removed", error=str(error))
+
     def _start_message(self, message: Message, now: datetime, *, insist: bool = False) -> None:
         """Try those recipients whose time has come; of the others, remember when it comes."""
         if message.status.done:
             self._forget(message)
-        if message.status.done or message.status.held is not None:
             return
+        if message.status.held is not None:
+            self._held.add(message.queue_id)
+            return
+        self._held.discard(message.queue_id)
         later: list[datetime] = []
         by_place: dict[Place, list[Recipient]] = {}
         told = self._notices.settled(message)
@@ -170,6 +209,7 @@ class Relay:
 
     def _forget(self, message: Message) -> None:
         self._messages.pop(message.queue_id, None)
+        self._held.discard(message.queue_id)
         self._notices.forget(message.queue_id)
 
     async def prepare(self, parcel: Parcel) -> Letter | Outcomes:
@@ -207,6 +247,13 @@ class Relay:
         """Something went wrong that nobody thought of: for the log, with its traceback."""
         self._log("fault", queue_id=parcel.message.queue_id, exc_info=error)
 
+    def connected(self, *, made: bool) -> None:
+        """A connection to a next hop was made, or could not be."""
+        if made:
+            self.tally.connected += 1
+        else:
+            self.tally.unreachable += 1
+
     async def _settle(self, message: Message, outcomes: Outcomes) -> None:
         envelope, schedule = message.envelope, self._settings.schedule
         moment = Moment(self._around.clock(), max(envelope.arrived, envelope.hold_until or envelope.arrived))
@@ -214,7 +261,7 @@ class Relay:
             outcomes = {address: _expired(outcome) for address, outcome in outcomes.items()}
         until = moment.now + timedelta(seconds=schedule.delay(moment.age, self._clockwork.chance()))
         try:
-            await self._notices.send(message, outcomes, moment)
+            self.tally.reports += await self._notices.send(message, outcomes, moment)
         except SpoolError as error:
             # unsaid and unmarked: both are made up for after the next attempt
             self._log("report-not-written", queue_id=message.queue_id, error=str(error))
@@ -227,7 +274,10 @@ class Relay:
         )
         for address, outcome in outcomes.items():
             self._active.discard((message.queue_id, address))
+            self.tally.count(outcome)
             self._log_outcome(message, address, outcome, moment)
+            if outcome.nowhere:
+                self._nowhere(envelope.origin)
         if message.status.done:
             self._forget(message)
         else:

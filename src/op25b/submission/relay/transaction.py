@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from op25b.submission.relay.connect import Connection
 from op25b.submission.relay.outcome import Outcome, Reply, deferred, failed, of_reply
@@ -39,7 +39,7 @@ def obstacle(letter: Letter, connection: Connection) -> Outcome | None:
     """Why this next hop cannot take the message as it is; None: it can.
 
     Nothing is converted: a changed body breaks signatures, and who sends such mail is better told (RFC 6152 3,
-    RFC 3030 2, RFC 6531 3.6, RFC 8689 4.2).
+    RFC 3030 3, RFC 6531 3.2, RFC 8689 4.2.1).
     """
     has, name, envelope = connection.extensions, connection.name, letter.envelope
     if any(_CONTROL.search(text) for text in (envelope.sender, *(to.address for to in envelope.recipients))):
@@ -191,7 +191,7 @@ def _rejected_recipient(reply: Reply, name: str) -> Outcome:
     outcome = _rejected(reply, name)
     if reply.code == 552 and outcome.status in ("5.0.0", "5.5.3"):
         return deferred("4.5.3", outcome.text, name)
-    return outcome
+    return replace(outcome, rejected=True)
 
 
 def _mail(letter: Letter, connection: Connection) -> bytes:

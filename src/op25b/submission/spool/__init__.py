@@ -9,9 +9,11 @@ commands look and mark (`Reader`).
     1K3V9QR.000001.marks       what became of them (see marks)
     1K3V9QR-4D.body            the body of a large message, whose line is in a log
     relay.lock                 locked by the process that relays
+    relay.bell                 a named pipe: something new is there
     aside/                     what was found half written
 """
 
+from op25b.submission.spool.commit import Done
 from op25b.submission.spool.envelope import Envelope, Origin, Recipient
 from op25b.submission.spool.errors import Damaged, Gone, SpoolError, SpoolFull
 from op25b.submission.spool.marks import Mark, RecipientStatus, State, Status
@@ -22,6 +24,7 @@ from op25b.submission.spool.writer import Entry, Spool
 __all__ = [
     "Damage",
     "Damaged",
+    "Done",
     "Entry",
     "Envelope",
     "Gone",

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from op25b.errors import UserError
+from op25b.submission.spool.bell import Bell
 from op25b.submission.spool.commit import GroupCommit
 from op25b.submission.spool.disk import REAL, Clock, Disk
 from op25b.submission.spool.errors import Gone, failure
@@ -122,6 +123,8 @@ class Reader:
                 else:
                     self._unwritten.discard(segment)
                     segment.remove_finished_files()
+        if self._lock_fd is None:
+            self._ring()
         if failed is not None:
             raise failure(failed) from failed
 
@@ -161,6 +164,11 @@ class Reader:
                 self._clean(names, runs, found)
         found.changed, self._changed = self._changed, []
         return found
+
+    def _ring(self) -> None:
+        bell = Bell(self._folder)
+        bell.ring()
+        bell.close()
 
     def _runs(self) -> dict[str, Progress | None]:
         """Of each run that may have something new, or something to clean up."""
