@@ -120,7 +120,7 @@ def run_measured(command: Sequence[str], stdin: str | None = None) -> tuple[floa
 def needs(*programs: str) -> None:
     """Missing unless these programs are installed and this process may make network namespaces."""
     if os.geteuid():
-        raise Missing("this needs root: network namespaces and the kernel's packet filter")
+        raise Missing("this needs root: network namespaces, the kernel's packet filter, servers that change their user")
     path = os.environ.get("PATH", "")
     os.environ["PATH"] = f"{path}:/usr/sbin:/sbin"
     for program in programs:

@@ -26,7 +26,7 @@ LIMITS = {"plain": "<= 200 MB", "implicit": "<= 1 GB"}
 class Roomy(AcceptOnly):
     """With as many processes as clients are to come."""
 
-    settings: ClassVar = AcceptOnly.settings | {"default_process_limit": "1200"}
+    settings: ClassVar[dict[str, str]] = AcceptOnly.settings | {"default_process_limit": "1200"}
 
 
 @contextmanager

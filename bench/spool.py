@@ -1,32 +1,50 @@
 """The spool's commits a second against a file of its own with fsync for each message.
 
-    PYTHONPATH=src python bench/spool.py [--folder DIR] [--seconds S] [--rounds N]
-
-Every case runs in turn, round by round; the table has the medians.
+No server around it: how fast the disk lets messages be acknowledged. Every case runs in turn, round by round.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
-import shutil
-import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import uvloop
+from figures import Row, interleaved, main
+from mailrun import BASE, disk
 
 from op25b.submission.spool import Envelope, Origin, Reader, Recipient, Spool
 from op25b.submission.spool.disk import Disk
 
 Deliver = Callable[[bytes], Awaitable[object]]
-CASES = [(4 << 10, 50, 0.0), (4 << 10, 50, 0.002), (4 << 10, 100, 0.002), (1 << 20, 20, 0.0), (10 << 20, 4, 0.0)]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`delay`: seconds that each sync takes longer."""
+
+    work: str
+    size: int
+    at_once: int
+    delay: float = 0.0
+
+
+CASES = (
+    Case("4 KB, 50 at once", 4 << 10, 50),
+    Case("4 KB, 50 at once, sync + 2 ms", 4 << 10, 50, 0.002),
+    Case("4 KB, 100 at once, sync + 2 ms", 4 << 10, 100, 0.002),
+    Case("1 MB, 20 at once", 1 << 20, 20),
+    Case("10 MB, 4 at once", 10 << 20, 4),
+)
 
 
 class SlowDisk(Disk):
@@ -53,10 +71,10 @@ def envelope() -> Envelope:
     )
 
 
-async def drive(deliver: Deliver, size: int, concurrency: int, seconds: float) -> float:
+async def drive(deliver: Deliver, case: Case, seconds: float) -> float:
     """Messages a second."""
-    body = (b"x" * 76 + b"\r\n") * (size // 78 + 1)
-    body = body[:size]
+    body = (b"x" * 76 + b"\r\n") * (case.size // 78 + 1)
+    body = body[: case.size]
     done = 0
     end = time.perf_counter() + seconds
 
@@ -67,46 +85,46 @@ async def drive(deliver: Deliver, size: int, concurrency: int, seconds: float) -
             done += 1
 
     start = time.perf_counter()
-    await asyncio.gather(*(sender() for _ in range(concurrency)))
+    await asyncio.gather(*(sender() for _ in range(case.at_once)))
     return done / (time.perf_counter() - start)
 
 
-async def spool(folder: Path, size: int, concurrency: int, delay: float, seconds: float) -> float:
-    log = Spool.open(folder, "bench", clock=lambda: datetime.now(UTC), disk=SlowDisk(delay) if delay else Disk())
+async def spool(folder: Path, case: Case, seconds: float) -> float:
+    log = Spool.open(folder, "bench", clock=lambda: datetime.now(UTC), disk=SlowDisk(case.delay))
 
     async def deliver(body: bytes) -> None:
         async with log.begin(envelope()) as entry:
-            if size <= 1 << 16:
+            if case.size <= 1 << 16:
                 entry.write(body)
             else:
-                for at in range(0, size, 1 << 16):
+                for at in range(0, case.size, 1 << 16):
                     entry.write(body[at : at + (1 << 16)])
                     if entry.wants_drain:
                         await entry.drain()
             await entry.commit()
 
-    rate = await drive(deliver, size, concurrency, seconds)
+    rate = await drive(deliver, case, seconds)
     await log.close()
     return rate
 
 
-async def files(folder: Path, size: int, concurrency: int, delay: float, seconds: float) -> float:
+async def files(folder: Path, case: Case, seconds: float) -> float:
     """Temporary file, fsync, rename, fsync of the folder; a thread for each connection."""
-    disk = SlowDisk(delay) if delay else Disk()
+    slow = SlowDisk(case.delay)
     numbers = count()
     loop = asyncio.get_running_loop()
 
     def write(body: bytes) -> None:
         path = folder / f"{next(numbers)}.tmp"
-        fd = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        disk.write(fd, body)
-        disk.sync(fd)
-        disk.close(fd)
-        disk.rename(path, path.with_suffix(".msg"))
-        disk.sync_folder(folder)
+        fd = slow.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        slow.write(fd, body)
+        slow.sync(fd)
+        slow.close(fd)
+        slow.rename(path, path.with_suffix(".msg"))
+        slow.sync_folder(folder)
 
-    with ThreadPoolExecutor(concurrency) as threads:
-        return await drive(lambda body: loop.run_in_executor(threads, write, body), size, concurrency, seconds)
+    with ThreadPoolExecutor(case.at_once) as threads:
+        return await drive(lambda body: loop.run_in_executor(threads, write, body), case, seconds)
 
 
 def read_back(folder: Path) -> float:
@@ -119,28 +137,38 @@ def read_back(folder: Path) -> float:
     return rate
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    options.add_argument("--seconds", type=float, default=2.0)
-    options.add_argument("--rounds", type=int, default=3)
-    asked = options.parse_args()
-    figures: dict[tuple[int, int, float, str], list[float]] = {}
-    for _ in range(asked.rounds):
-        for size, concurrency, delay in CASES:
-            for way in (spool, files):
-                folder = Path(tempfile.mkdtemp(prefix="op25b-bench-", dir=asked.folder))
-                rate = uvloop.run(way(folder, size, concurrency, delay, asked.seconds))
-                figures.setdefault((size, concurrency, delay, way.__name__), []).append(rate)
-                if way is spool and size == 4 << 10 and not delay:
-                    figures.setdefault((size, 1, 0.0, "read back"), []).append(read_back(folder))
-                shutil.rmtree(folder)
-    print(f"{'size':>10} {'at once':>8} {'sync +':>8} {'':10} {'a second':>10} {'MB/s':>8}")
-    for (size, concurrency, delay, name), rates in figures.items():
-        rate = statistics.median(rates)
-        mb = rate * size / 1e6
-        print(f"{size:>10} {concurrency:>8} {delay * 1000:>5.0f} ms {name:10} {rate:>10,.0f} {mb:>8,.0f}")
+def measured(way: Callable[[Path, Case, float], Coroutine[Any, Any, float]], case: Case, seconds: float) -> float:
+    """Messages a second, in a folder that goes away again."""
+    with tempfile.TemporaryDirectory(prefix="op25b-bench-", dir=BASE) as folder:
+        return uvloop.run(way(Path(folder), case, seconds))
+
+
+def reading_back(folder: Path, case: Case, seconds: float) -> float:
+    """Messages a second that a relay finds in what was written within `seconds`."""
+    uvloop.run(spool(folder, case, seconds))
+    return read_back(folder)
+
+
+def run(quick: bool) -> list[Row]:
+    place, seconds, rounds = disk(), *((0.3, 1) if quick else (2.0, 5))
+    rows = []
+    for case in CASES:
+        found = interleaved({way.__name__: partial(measured, way, case, seconds) for way in (spool, files)}, rounds)
+        own, other = found["spool"], found["files"]
+        rows.append(
+            Row(
+                f"spool, messages a second: {case.work}",
+                f"{own.median:,.0f}",
+                f"a file with fsync for each {other.median:,.0f}",
+                own.median / other.median,
+                f"{place}; spool {own.spread(digits=0)}, files {other.spread(digits=0)}",
+            )
+        )
+    with tempfile.TemporaryDirectory(prefix="op25b-bench-", dir=BASE) as folder:
+        rate = reading_back(Path(folder), CASES[0], seconds)
+    rows.append(Row("spool, messages a second that a relay finds", f"{rate:,.0f}", ""))
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    main(run)

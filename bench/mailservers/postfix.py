@@ -47,13 +47,25 @@ class Postfix(Server):
     settings: ClassVar[dict[str, str]] = {}
 
     def configure(self) -> None:
-        folder, place = self.place.folder, self.place
+        folder = self.place.folder
         folder.chmod(0o755)
         etc = folder / "etc"
         for name in ("etc", "queue", "data"):
             (folder / name).mkdir()
         shutil.chown(folder / "data", "postfix")
-        settings: ClassVar = {
+        known = known_parameters()
+        lines = [f"{key} = {value}\n" for key, value in self._settings().items() if key in known]
+        (etc / "main.cf").write_text("".join(lines))
+        (etc / "master.cf").write_text(SERVICES.format(ports=self.ports))
+        # a Postfix program that finds a fresh file waits two seconds, in case its author is not done
+        for path in etc.iterdir():
+            os.utime(path, (0, 0))
+        subprocess.run(["postfix", "-c", str(etc), "check"], check=True, capture_output=True)
+
+    def _settings(self) -> dict[str, object]:
+        folder, place = self.place.folder, self.place
+        environment = (f"{name}={value}" for name, value in self.environment().items())
+        return {
             "compatibility_level": "3.6",
             "myhostname": HOST,
             "mydestination": "",
@@ -80,15 +92,10 @@ class Postfix(Server):
             "smtpd_forbid_bare_newline": "normalize",
             "smtpd_forbid_unauth_pipelining": "yes",
             "default_transport": "discard:" if place.smart_host is None else f"smtp:[127.0.0.1]:{place.smart_host}",
-            "import_environment": " ".join(["MAIL_CONFIG", *(f"{k}={v}" for k, v in self.environment().items())]),
-        } | self.settings
-        known = known_parameters()
-        (etc / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items() if key in known))
-        (etc / "master.cf").write_text(SERVICES.format(ports=self.ports))
-        # a Postfix program that finds a fresh file waits two seconds, in case its author is not done
-        for path in etc.iterdir():
-            os.utime(path, (0, 0))
-        subprocess.run(["postfix", "-c", str(etc), "check"], check=True, capture_output=True)
+            # the environment that its programs get (preload.c)
+            "import_environment": " ".join(["MAIL_CONFIG", *environment]),
+            **self.settings,
+        }
 
     def commands(self) -> list[list[str]]:
         socket = self.place.folder / "queue" / dovecot.SOCKET
@@ -113,11 +120,15 @@ class Postfix(Server):
 
 class Unthrottled(Postfix):
     name = "Postfix, flow control off"
-    settings: ClassVar = {"in_flow_delay": "0"}
+    settings: ClassVar[dict[str, str]] = {"in_flow_delay": "0"}
 
 
 class AcceptOnly(Postfix):
-    """Every message goes on hold: the queue manager never sees it."""
+    """Every message goes on hold: the queue manager never sees it. 200 processes, so that 100 clients never wait."""
 
     name = "Postfix that only accepts"
-    settings: ClassVar = {"in_flow_delay": "0", "smtpd_client_restrictions": "check_client_access static:HOLD"}
+    settings: ClassVar[dict[str, str]] = {
+        "in_flow_delay": "0",
+        "default_process_limit": "200",
+        "smtpd_client_restrictions": "check_client_access static:HOLD",
+    }
