@@ -198,17 +198,18 @@ class Connection(asyncio.Protocol):
         starts_tls = self._hand_on()
         if dialogue.in_message and not was_in_message:
             self._pace.window, self._pace.octets = self._service.now(), 0
-        if out := session.data_to_send():
+        out = session.data_to_send()
+        if session.closed:
+            self._hand_on()  # giving out its replies may have closed it
+        if session.closed or (self._eof and not session.waiting and not dialogue.draining):
+            self._leave(out)
+            return
+        if out:
             self._pace.since = self._service.now()
             self._write(out)
         if starts_tls:
             self._begin_tls()
-        if session.closed:
-            self._hand_on()  # giving out its replies may have closed it
-        if session.closed or (self._eof and not session.waiting and not dialogue.draining):
-            self._leave()
-        else:
-            self._pace_reading()
+        self._pace_reading()
 
     def _hand_on(self) -> bool:
         """True if TLS is to begin."""
@@ -271,11 +272,10 @@ class Connection(asyncio.Protocol):
         if data and not self._transport.is_closing():
             self._transport.write(data)
 
-    def _leave(self) -> None:
+    def _leave(self, last: bytes = b"") -> None:
         if self._closing:
             return
-        if self._tls is not None:
-            self._write_raw(self._tls.farewell())
+        self._write_raw(last if self._tls is None else self._tls.farewell(last))
         self._closing = True
         self._pace.since = self._service.now()
         self._transport.close()

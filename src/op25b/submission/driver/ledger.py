@@ -124,6 +124,9 @@ class View:
         self._worker = worker
         self._fields = ledger.fields
         self._known: dict[bytes, Place] = {}
+        self._second = -1
+        self._turns: list[tuple[int, float]] = []
+        """Of each counter in this second: the number of its period, and how much of the one before still counts."""
 
     def connected(self, key: bytes, now: float) -> int:
         """Counts one more connection; returns how many there are now, this one included."""
@@ -145,7 +148,7 @@ class View:
         """Counts several things of one key."""
         fields, mine = self._fields, self._place(key, now).mine
         for counter, count in counts:
-            period, at = int(now / _PERIODS[counter]), mine + _FIELDS[counter]
+            period, at = self._turns[counter][0], mine + _FIELDS[counter]
             if fields[at] != period:
                 fields[at + 2] = fields[at + 1] if fields[at] == period - 1 else 0
                 fields[at + 1] = 0
@@ -161,21 +164,22 @@ class View:
         fields, cells = self._fields, self._place(key, now).cells
         counts = []
         for counter in counters:
-            turns, field = now / _PERIODS[counter], _FIELDS[counter]
-            period = int(turns)
-            left = 1 - (turns - period)
+            (period, left), field = self._turns[counter], _FIELDS[counter]
             found = 0.0
             for cell in cells:
                 at = cell + field
-                if fields[at] == period:
+                if (counted := fields[at]) == period:
                     found += fields[at + 1] + fields[at + 2] * left
-                elif fields[at] == period - 1:
+                elif counted == period - 1:
                     found += fields[at + 1] * left
             counts.append(found)
         return counts
 
     def _place(self, key: bytes, now: float) -> Place:
         ledger, second = self._ledger, int(now)
+        if second != self._second:
+            self._second = second
+            self._turns = [(int(second / period), 1 - second / period % 1) for period in _PERIODS]
         place = self._known.get(key)
         if place is None or ledger.keys[place.slot] != place.fingerprint:
             if len(self._known) > 100_000:

@@ -109,10 +109,12 @@ class TlsLayer:
         """What the handshake has to say."""
         return self._out.read()
 
-    def farewell(self) -> bytes:
-        """The close_notify alert (RFC 8446 6.1); b"" before the handshake is done."""
+    def farewell(self, last: bytes = b"") -> bytes:
+        """The ciphertext of `last` and the close_notify alert (RFC 8446 6.1); b"" before the handshake is done."""
         if self.ready:
             with suppress(ssl.SSLError):  # the client's own is not waited for
+                if last:
+                    self._object.write(last)
                 self._object.unwrap()
         return self._out.read()
 
