@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -53,6 +54,12 @@ def serve(path: Path, *, with_relay: bool = True) -> int:
     reported = [listening.single(pop.address, pop.port)] if pop else []
     log = logs.start("supervisor")
     _warn_of_pop(config, policy, log)
+    _warn_of_certificates(config, log)
+
+    def check_reload() -> None:
+        again = reread()[0]
+        _check(again)
+        _warn_of_certificates(again, log)
 
     def keep(*wanted: socket) -> None:
         for each in (*(one for _, made in ports for one in made), watched, *reported):
@@ -87,7 +94,7 @@ def serve(path: Path, *, with_relay: bool = True) -> int:
         ],
         log=log,
         notifier=Notifier(os.environ),
-        check_reload=lambda: _check(reread()[0]),
+        check_reload=check_reload,
         stopping=keep,
         drain_seconds=submission.drain_seconds,
     )
@@ -143,6 +150,11 @@ def _reread(path: Path, before: Config) -> tuple[Config, Policy]:
         if getattr(config, name) != getattr(before, name):
             raise UserError(f"{path}: {name} changes at a restart only; put it back, or restart the service")
     return config, policy
+
+
+def _warn_of_certificates(config: Config, log: FilteringBoundLogger) -> None:
+    for file, ended in certificates(config).expired(datetime.now(UTC)):
+        log.error("certificate has expired; renew it, then reload", file=str(file), ended=ended.isoformat())
 
 
 def _check(config: Config) -> None:
