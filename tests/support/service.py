@@ -60,7 +60,7 @@ scope = {}
 
 CONFIG = """
 policy = "policy.toml"
-store = "sqlite:///{folder}/op25b.db"
+store = "{store}"
 [submission]
 hostname = "mail.netlaputa.example"
 server = "mail"
@@ -114,10 +114,13 @@ class Service:
     limits: dict[str, int] = field(default_factory=dict)
     parts: tuple[str, ...] = ("--only", "submission")
     program: tuple[str, ...] = (sys.executable, "-m", "op25b")
+    store: str = ""
+    """Its URL; a SQLite file of its own unless given."""
     authority: trustme.CA = field(default_factory=trustme.CA)
 
     def __post_init__(self) -> None:
         self.ports = free_ports(4)
+        self.store = self.store or f"sqlite:///{self.folder}/op25b.db"
         self.config = self.folder / "service.toml"
         self.client_tls = ssl.create_default_context()
         self.authority.configure_trust(self.client_tls)
@@ -225,7 +228,7 @@ class Service:
     @contextmanager
     def suspended(self, name: str) -> Iterator[None]:
         """While an account may do nothing."""
-        store = Store(f"sqlite:///{self.folder}/op25b.db")
+        store = Store(self.store)
         accounts, by = Accounts(store), By("tests", datetime.now(UTC), "tests")
         assert accounts.suspend(name, by)
         try:
@@ -235,12 +238,11 @@ class Service:
             store.close()
 
     def _make_store(self) -> None:
-        url = f"sqlite:///{self.folder}/op25b.db"
-        upgrade(url)
+        upgrade(self.store)
         cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
         secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
         names = (USER, "hanako@netlaputa.example")
-        store = Store(url)
+        store = Store(self.store)
         by = By("tests", datetime.now(UTC), "tests")
         Accounts(store).add([New(name, secret, frozenset({name}), self.limits) for name in names], by)
         store.close()
