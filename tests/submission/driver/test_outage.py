@@ -1,4 +1,4 @@
-"""A PostgreSQL that goes away under a running service: 454 for those who log in meanwhile, and nothing to mend after."""
+"""A PostgreSQL that goes away under a running service: 454 for who logs in meanwhile, and nothing to mend after."""
 
 from __future__ import annotations
 
