@@ -10,7 +10,7 @@ import typer
 from op25b.cli import output
 from op25b.cli.integrate_dovecot import dovecot
 from op25b.errors import UserError
-from op25b.submission.driver.start import read
+from op25b.submission.driver.checks import read
 from op25b.submission.postfix import parameters
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)

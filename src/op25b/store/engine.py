@@ -63,6 +63,8 @@ class Store:
         except DBAPIError as error:
             if isinstance(error.orig, sqlite3.DatabaseError) and "not a database" in str(error.orig):
                 raise UserError(f"the store {self.name} is not a SQLite database; name another file") from error
+            if error.statement is None:  # it did not come to a connection
+                raise UserError(f"the store {self.name} cannot be used: {_reason(error)}") from error
             raise
 
 
@@ -105,7 +107,7 @@ def _begin(connection: Connection) -> None:
     connection.execute(text("BEGIN IMMEDIATE" if writes else "BEGIN"))
 
 
-def _reason(error: OperationalError) -> str:
+def _reason(error: DBAPIError) -> str:
     reason = " ".join(str(error.orig).split())
     if "unable to open database file" in reason:
         return "there is no such file, or it may not be opened by this user; `op25b account upgrade` makes a new store"

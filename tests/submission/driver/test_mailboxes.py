@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from op25b.errors import UserError
-from op25b.submission.driver.start import read
+from op25b.submission.driver.checks import read
 from tests.support.service import CUSTOMER, USER, Service, Wire, free_ports
 
 DOMAIN = "netlaputa.example"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from op25b.submission.driver.start import read
-from tests.support.service import Service
+from op25b.submission.driver.checks import read
+from tests.support.service import MESSAGE, USER, Service, eventually
 
 
 def _refused(service: Service, *before: str) -> tuple[int, str]:
@@ -70,6 +72,77 @@ def test_a_key_of_another_certificate(service: Service) -> None:
     status, text = _refused(service)
     assert status == 2
     assert "server.key: not the key of " in text
+
+
+def test_a_key_that_wants_a_password(service: Service) -> None:
+    key = service.folder / "server.key"
+    command = f"openssl pkcs8 -topk8 -v2 aes128 -passout pass:x -in {key} -out {key}.new"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    key.with_name("server.key.new").rename(key)
+    status, text = _refused(service)
+    assert (status, text.startswith(f"{key}: encrypted, and nobody is there")) == (2, True), text
+
+
+def test_an_expired_certificate_is_served_and_said(service: Service) -> None:
+    ended = datetime(2020, 1, 1, tzinfo=UTC)
+    made = service.authority.issue_cert("mail.netlaputa.example", not_before=ended - timedelta(30), not_after=ended)
+    made.private_key_pem.write_to_path(service.folder / "server.key")
+    made.cert_chain_pems[0].write_to_path(service.folder / "server.pem")
+    with service:
+        service.signal(signal.SIGHUP)
+        service.await_notice("RELOADING=1")
+        service.await_notice("READY=1")
+    said = [line for line in service.log() if line["event"].startswith("certificate has expired")]
+    assert [(line["level"], line["file"]) for line in said] == [("error", f"{service.folder}/server.pem")] * 2
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ('[[relay.dkim]]\ndomain = "a.example"\nselector = "s"\nkey = "{0}"', "the DKIM key of a.example "),
+        ('[relay]\nsmart_host = {{ host = "h", username = "u", tls = "verified", password_file = "{0}" }}', ""),
+    ],
+)
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_secret_that_cannot_be_read(service: Service, tables: str, words: str, content: bytes | None) -> None:
+    secret = service.folder / "secret"
+    if content is not None:
+        secret.write_bytes(content)
+    service.tables = tables.format("secret")
+    service.write_config()
+    status, text = _refused(service)
+    place = f"{secret}: {words if content is None else ''}{'cannot be read' if content is None else 'not a'}"
+    assert (status, text.startswith(place)) == (2, True), text
+
+
+@pytest.mark.parametrize(
+    ("store", "words"),
+    [
+        ("postgresql://op25b@127.0.0.1:1/x", "cannot be used: "),
+        ("postgresql://op25b@127.0.0.1:1/x?colour=blue", "cannot be used: "),
+        ("mysql://op25b@127.0.0.1/x", "a store of the kind 'mysql' is not known; write "),
+    ],
+)
+def test_a_store_that_cannot_be_reached(service: Service, store: str, words: str) -> None:
+    text = service.config.read_text().replace(f"sqlite:///{service.folder}/op25b.db", store)
+    service.config.write_text(text)
+    status, said = _refused(service)
+    assert (status, words in said) == (2, True), said
+
+
+def test_a_damaged_spool_is_set_aside_and_serves(service: Service) -> None:
+    spool = service.folder / "spool"
+    spool.mkdir()
+    junk = b"of another version\n" * 20
+    (spool / "1NG4ME7.1.log").write_bytes(junk)
+    service.parts = ()
+    with service:
+        eventually((spool / "aside/1NG4ME7.1.log@0").exists)
+        assert (spool / "aside/1NG4ME7.1.log@0").read_bytes() == junk
+        with service.customer() as client:
+            client.sendmail(USER, ["x@elsewhere.example"], MESSAGE)
+    (line,) = [line for line in service.log() if line["event"] == "spool-damaged"]
+    assert line["aside"] == f"{spool}/aside/1NG4ME7.1.log@0"
 
 
 def test_a_spool_that_is_a_file(service: Service) -> None:

@@ -107,6 +107,21 @@ def test_a_reload_takes_over_certificate_and_limits_and_no_session_notices(runni
     eventually(is_refused)
 
 
+def test_a_worker_that_dies_after_a_reload_comes_back_with_what_was_reloaded(running: Service) -> None:
+    before = running.pids()
+    running.tables = "[submission.limits.address]\nmessages_per_hour = 1\n"
+    running.write_config()
+    running.signal(signal.SIGHUP)
+    running.await_notice("RELOADING=1")
+    running.await_notice("READY=1")
+    for victim in before:
+        os.kill(victim, signal.SIGKILL)
+    _sends(running)
+    with pytest.raises(smtplib.SMTPSenderRefused) as refused:
+        _sends(running)
+    assert refused.value.smtp_code == 451
+
+
 @pytest.mark.parametrize("spoil", ["certificate", "config", "policy", "listen"])
 def test_a_reload_of_something_broken_changes_nothing(running: Service, spoil: str) -> None:
     if spoil == "certificate":

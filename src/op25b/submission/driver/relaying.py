@@ -62,6 +62,8 @@ def _hop(hop: Hop) -> NextHop:
             raise UserError(
                 f"{hop.password_file}: cannot be read ({error.strerror}); `password_file` names it"
             ) from None
+        except UnicodeDecodeError:
+            raise UserError(f"{hop.password_file}: not a password in UTF-8; write it as one line of text") from None
     try:
         return NextHop(hop.host, hop.port, Tls(hop.tls), hop.implicit_tls, hop.username, password)
     except ValueError as error:

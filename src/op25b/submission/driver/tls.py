@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,6 +37,8 @@ class KeyPair:
 class Certificate:
     """One key pair ready to serve. `names`: of its subjectAltName, lower case; `end_point`: see `TlsLayer`."""
 
+    file: Path
+    ends: datetime
     context: ssl.SSLContext
     names: frozenset[str]
     end_point: bytes
@@ -53,6 +56,10 @@ class Certificates:
         self._all = [_load(pair) for pair in pairs]
         self._end_points = {each.context: each.end_point for each in self._all}
         self._all[0].context.sni_callback = self._choose
+
+    def expired(self, now: datetime) -> list[tuple[Path, datetime]]:
+        """Those that clients who check will not accept, and since when. Others still do: they serve all the same."""
+        return [(each.file, each.ends) for each in self._all if each.ends <= now]
 
     def layer(self) -> TlsLayer:
         """The server's side of one new connection."""
@@ -149,13 +156,23 @@ def _load(pair: KeyPair) -> Certificate:
         if isinstance(error, ssl.SSLError):
             raise UserError(_unfit(pair, error)) from error
         raise UserError(f"{error.filename}: cannot be read ({error.strerror}); the service's user needs to") from error
+    except _Encrypted:
+        raise UserError(
+            f"{pair.key}: encrypted, and nobody is there to be asked for its password; "
+            "`openssl pkey -in KEY -out NEW` writes it without"
+        ) from None
     except ValueError as error:
         raise UserError(f"{pair.certificate}: not a certificate in PEM, followed by its chain") from error
-    return Certificate(context, _names(certificate), server_end_point(certificate.public_bytes(Encoding.DER)))
+    end_point = server_end_point(certificate.public_bytes(Encoding.DER))
+    return Certificate(pair.certificate, certificate.not_valid_after_utc, context, _names(certificate), end_point)
+
+
+class _Encrypted(Exception):
+    """The key wants a password."""
 
 
 def _no_password() -> str:
-    raise ValueError("encrypted")
+    raise _Encrypted
 
 
 def _unfit(pair: KeyPair, error: ssl.SSLError) -> str:

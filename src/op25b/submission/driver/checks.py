@@ -1,0 +1,98 @@
+"""What can be wrong with a service's configuration, found before anything is served or taken over."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from op25b.errors import UserError
+from op25b.policy.model import Policy, PopBeforeSmtp
+from op25b.store import Store
+from op25b.store.schema import require_current
+from op25b.submission import config as configuration
+from op25b.submission.config import Config, Listen, Postfix
+from op25b.submission.driver import pop_reports, relaying
+from op25b.submission.driver.service import certificates
+
+
+def read(path: Path) -> tuple[Config, Policy]:
+    """The configuration and its policy, checked against each other. Raises UserError with every fault."""
+    config = configuration.load(path)
+    policy = configuration.policy_of(config)
+    if all(server.name != config.submission.server for server in policy.own_servers):
+        known = ", ".join(server.name for server in policy.own_servers) or "none"
+        raise UserError(
+            f"{path}: submission.server: {config.policy} has no own server {config.submission.server!r}; "
+            f"write one of: {known}"
+        )
+    relays = any(listen.role == "relay" for listen in config.submission.listen)
+    if relays and config.accounts.dovecot and config.submission.local_recipients == "accounts":
+        raise UserError(
+            f"{path}: submission.local_recipients: the store does not have the mailboxes that are Dovecot's; "
+            'write local_recipients = "ask", and [[relay.routes]] for their domains'
+        )
+    if config.submission.local_recipients == "ask":
+        routed = {route.domain.lower() for route in config.relay.routes}
+        for domain in configuration.local_domains(config, policy):
+            if domain not in routed:
+                raise UserError(
+                    f'{path}: submission.local_recipients: "ask" needs to know whom to ask for {domain}; '
+                    'write [[relay.routes]] for it, or local_recipients = "accounts"'
+                )
+    return config, policy
+
+
+def parts(path: Path, config: Config, only: str | None) -> tuple[tuple[Listen, ...], Postfix | None]:
+    """What is to run. Raises UserError if that is nothing."""
+    if only == "submission" and not config.submission.listen:
+        raise UserError(f"{path}: there is no [[submission.listen]] to serve; write one, or leave out --only")
+    if only == "postfix" and config.postfix is None:
+        raise UserError(f"{path}: there is no [postfix] to serve; write it, or leave out --only")
+    listens = () if only == "postfix" else config.submission.listen
+    return listens, None if only == "submission" else config.postfix
+
+
+def reread(path: Path, before: Config) -> tuple[Config, Policy]:
+    config, policy = read(path)
+    for name in ("listen", "workers", "spool", "local_recipients"):
+        if getattr(config.submission, name) != getattr(before.submission, name):
+            raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
+    for name in ("store", "health", "relay", "pop", "accounts", "postfix"):
+        if getattr(config, name) != getattr(before, name):
+            raise UserError(f"{path}: {name} changes at a restart only; put it back, or restart the service")
+    return config, policy
+
+
+def check(config: Config, takes_mail: bool) -> None:
+    """What a process would fail over. Without `takes_mail`, certificates and mail are Postfix's business."""
+    if config.pop:
+        pop_reports.read_secret(config.pop.secret_file)
+    if takes_mail:
+        certificates(config)
+        relaying.read(config.relay, config.submission)
+        spool = config.submission.spool
+        folder = spool if spool.exists() else spool.parent
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) or not folder.is_dir():
+            raise UserError(
+                f"spool {spool}: not a folder that this user can write to; `chown` it to the service's user"
+            )
+    store = Store(config.store)
+    try:
+        require_current(store)
+    finally:
+        store.close()
+
+
+def warn(config: Config, policy: Policy, takes_mail: bool, log: FilteringBoundLogger) -> None:
+    """What is not wrong enough not to serve, and yet should not stay so."""
+    if takes_mail:
+        for file, ended in certificates(config).expired(datetime.now(UTC)):
+            log.error("certificate has expired; renew it, then reload", file=str(file), ended=ended.isoformat())
+    refused = policy.submission.pop_before_smtp is PopBeforeSmtp.REFUSED
+    if config.pop and refused:
+        log.warning("the policy refuses POP before SMTP: what Dovecot reports to [pop] opens nothing")
+    elif not config.pop and not refused:
+        log.warning("the policy knows POP before SMTP, and nothing reports log-ins: [pop] is missing")
