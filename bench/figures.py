@@ -36,6 +36,19 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table of its own, for figures that are more than one peer's."""
+
+    title: str
+    head: list[str]
+    lines: list[list[str]]
+
+    def markdown(self) -> str:
+        lines = [self.head, ["---"] * len(self.head), *self.lines]
+        return "\n".join([self.title, "", *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+@dataclass(frozen=True)
 class Sample:
     """Repeated measurements of one thing."""
 
@@ -115,19 +128,20 @@ def needs(*programs: str) -> None:
             raise Missing(f"the program {program} is not installed: apt install {_PACKAGES.get(program, program)}")
 
 
-_PACKAGES = {"nft": "nftables", "ip": "iproute2"}
+_PACKAGES = {"nft": "nftables", "ip": "iproute2", "smtp-sink": "postfix", "unshare": "util-linux"}
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table."""
+def markdown(found: Sequence[Row | Table]) -> str:
+    """The rows as a Markdown table, then the tables."""
+    rows = [each for each in found if isinstance(each, Row)]
     lines = ["| work | op25b | peer | ratio | target | note |", "|---|---|---|---|---|---|"]
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.3g}x"
         lines.append(f"| {row.work} | {row.op25b} | {row.peer} | {ratio} | {row.target} | {row.note} |")
-    return "\n".join(lines)
+    return "\n\n".join(["\n".join(lines), *(each.markdown() for each in found if isinstance(each, Table))])
 
 
-def main(run: Callable[[bool], list[Row]]) -> None:
+def main(run: Callable[[bool], Sequence[Row | Table]]) -> None:
     """A script by itself: its rows as a table; `--quick` for small sizes."""
     try:
         print(markdown(run("--quick" in sys.argv[1:])))

@@ -14,14 +14,17 @@ import time
 from dataclasses import asdict
 from importlib import import_module
 
-from figures import Row, markdown
+from figures import Row, Table, markdown
 
 from op25b.errors import Missing
 
-SCRIPTS = ("load", "churn", "swap", "verify", "router", "verdict")
+SCRIPTS = (
+    *("load", "churn", "swap", "verify", "router", "verdict"),
+    *("submission", "syncs", "relaying", "idle", "logins", "spool"),
+)
 
 
-def rows_of(name: str, quick: bool) -> tuple[list[Row], str]:
+def rows_of(name: str, quick: bool) -> tuple[list[Row | Table], str]:
     """(a script's rows, "") or ([], why there are none)."""
     try:
         return import_module(name).run(quick), ""
@@ -41,7 +44,8 @@ def main() -> int:
     unknown = set(wanted.scripts) - set(SCRIPTS)
     if unknown:
         parser.error(f"no such script: {', '.join(sorted(unknown))}; there are {', '.join(SCRIPTS)}")
-    rows, reasons = [], []
+    rows: list[Row | Table] = []
+    reasons = []
     for name in wanted.scripts or SCRIPTS:
         start = time.monotonic()
         found, reason = rows_of(name, wanted.quick)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 import typer.main
+from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -20,18 +21,142 @@ from op25b.cli.main import app
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
 from op25b.ruleset.limits import limits
+from op25b.submission import config
+from op25b.submission.driver import (
+    connection,
+    dialogue,
+    health,
+    metrics,
+    relay_metrics,
+    transaction,
+)
+from op25b.submission.driver import limits as limits_of_driver
+from op25b.submission.postfix import policy as _  # noqa: F401  its replies are found among the modules
+from op25b.submission.protocol import Reply, replies
 from op25b.submission.protocol.transitions import TRANSITIONS, State, Step
+from op25b.submission.relay.outcome import Result
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- made from the code by `make docs`; edits are overwritten -->\n"
-KINDS = {"str": "text", "int": "number", "bool": "true or false", "date": "date", "time": "time of day",
+LEVELS = {f"{log}.{level}": level for log in ("log", "_log") for level in ("info", "warning", "error")}
+LEVELS |= {"self._log": "info"}
+KINDS = {"Path": "path", "str": "text", "int": "number", "bool": "true or false", "date": "date", "time": "time of day",
          "datetime": "instant with an offset"}  # fmt: skip
 
 
 def policy_page() -> str:
     """Every table and key of the policy file."""
-    lines = [MADE, "# The policy file", "", *_prose(model), ""]
-    for table in _tables(model.Policy, seen=[]):
+    return "\n".join([MADE, "# The policy file", "", *_prose(model), "", *_keys(model.Policy)])
+
+
+def service_page() -> str:
+    """Every table and key of the service's configuration, and what a client hears at each limit."""
+    lines = [MADE, "# The service's configuration", "", *_prose(config), ""]
+    lines += ["[examples/service.toml](../../examples/service.toml) is one to start from.", "", *_keys(config.Config)]
+    lines += ["## Limits and what a client hears", "", "All under `submission.limits`; 0 is no limit.", ""]
+    lines += ["| key | reply |", "|---|---|"]
+    lines += [f"| `{key}` | {_reply(reply)} |" for key, reply in _bounds()]
+    lines += ["| `stolen` | 250: taken, held, and shown to the operator |", ""]
+    lines += ["The protocol's own limits are in [specifications](../specifications.md#limits-and-their-replies).", ""]
+    return "\n".join(lines)
+
+
+def _bounds() -> Iterator[tuple[str, Reply]]:
+    yield "connections", connection.CROWDED
+    yield "address.connections", limits_of_driver.CONNECTIONS
+    yield "account.connections", limits_of_driver.SESSIONS
+    for table, caps in (("address", config.AddressCaps), ("account", config.AccountCaps)):
+        for name in caps.model_fields:
+            if name in limits_of_driver.Names:
+                yield f"{table}.{name}", limits_of_driver.Names[name][1]
+    yield "idle_seconds", connection.IDLE
+    yield "slowest", connection.SLOW
+    yield "size", replies.TOO_LARGE
+    yield "recipients", replies.TOO_MANY_RECIPIENTS
+    yield "header", transaction.HEADER
+    yield "memory", dialogue.BUSY
+
+
+def _reply(reply: Reply) -> str:
+    return f"{reply.code} {reply.status} {reply.text}".replace("|", "\\|").replace("\n", " ").replace("  ", " ")
+
+
+def replies_page() -> str:
+    """What the service may say to a client, code by code."""
+    modules = [module for name, module in sorted(sys.modules.items()) if name.startswith("op25b.submission.")]
+    found = {_reply(each) for module in modules for each in vars(module).values() if isinstance(each, Reply)}
+    lines = [
+        MADE,
+        "# Replies",
+        "",
+        "Whatever a submission client may be told, by code. EHLO, AUTH and 250 at a message's",
+    ]
+    lines += ["end are made as they go; the queue id is in the last.", "", "| reply |", "|---|"]
+    return "\n".join([*lines, *(f"| {each} |" for each in sorted(found)), ""])
+
+
+def metrics_page() -> str:
+    """Every name under /metrics."""
+    registry = CollectorRegistry()
+    registry.register(health.Numbers(metrics.Board(1), relay_metrics.RelayBoard([])))
+    lines = [
+        MADE,
+        "# Metrics",
+        "",
+        "`/metrics` for Prometheus. `next_hop` is a host that the configuration names, or `mx`",
+    ]
+    lines += ["for all others together: what customers write to does not make new series.", ""]
+    lines += ["| metric | kind | labels | |", "|---|---|---|---|"]
+    for family in registry.collect():
+        labels = sorted({label for sample in family.samples for label in sample.labels})
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        lines.append(f"| `{name}` | {family.type} | {', '.join(labels)} | {family.documentation} |")
+    return "\n".join([*lines, ""])
+
+
+def logs_page() -> str:
+    """Every event that is logged, found in the source."""
+    lines = [
+        MADE,
+        "# Log events",
+        "",
+        "One JSON object a line on standard error. Besides these fields each has `event`,",
+    ]
+    lines += ["`level`, `timestamp` and `process`. None ever holds a password or a message's content.", ""]
+    lines += ["| event | level | fields | from |", "|---|---|---|---|"]
+    room = Path(config.__file__).parent
+    events = [each for path in sorted(room.rglob("*.py")) for each in _events(path)]
+    lines += [f"| {name} | {level} | {fields} | `{place}` |" for name, level, fields, place in sorted(set(events))]
+    return "\n".join([*lines, ""])
+
+
+def _events(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Calls of a log: events by name, or by what an attempt came to; level, fields, room."""
+    for function in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        nodes = list(ast.walk(function))
+        assigned = {ast.unparse(node.targets[0]): node.value for node in nodes if isinstance(node, ast.Assign)}
+        for node in nodes:
+            called = ".".join(ast.unparse(node.func).split(".")[-2:]) if isinstance(node, ast.Call) else ""
+            if isinstance(node, ast.Call) and called in LEVELS:
+                names = _texts(node.args[0]) or [result.value for result in Result]
+                fields: list[str] = []
+                for keyword in node.keywords:
+                    unpacked = assigned.get(ast.unparse(keyword.value))
+                    keys = unpacked.keys if isinstance(unpacked, ast.Dict) else []
+                    fields += [keyword.arg] if keyword.arg else [text for key in keys if key for text in _texts(key)]
+                yield ", ".join(f"`{name}`" for name in names), LEVELS[called], ", ".join(fields), path.parent.name
+
+
+def _texts(expression: ast.expr) -> list[str]:
+    return [str(node.value) for node in ast.walk(expression) if isinstance(node, ast.Constant)]
+
+
+def _keys(root: type[BaseModel]) -> list[str]:
+    """Tables of the keys of a model, and of all that are in it."""
+    lines = []
+    for table in _tables(root, seen=[]):
         lines += [f"## {table.__name__}", "", *_prose(table), "", "| key | value | default | |", "|---|---|---|---|"]
         remarks = _remarks(table)
         for name, field in table.model_fields.items():
@@ -39,7 +164,7 @@ def policy_page() -> str:
             key = field.alias or name
             lines.append(f"| `{key}` | {_kind(field.rebuild_annotation())} | {default} | {remarks.get(name, '')} |")
         lines.append("")
-    return "\n".join(lines)
+    return lines
 
 
 def _prose(documented: object) -> list[str]:
@@ -92,10 +217,11 @@ def _default(field: FieldInfo) -> str:
 
 
 def _remarks(table: type[BaseModel]) -> dict[str, str]:
-    """The text that stands under a field in the source."""
+    """The text that stands under a field in the source, or in that of the table that this one extends."""
     body = ast.parse(inspect.getsource(table)).body[0]
     assert isinstance(body, ast.ClassDef)
-    found = {}
+    base = table.__base__
+    found = _remarks(base) if base and base is not BaseModel and issubclass(base, BaseModel) else {}
     for field, text in zip(body.body, body.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
             assert isinstance(field.target, ast.Name)
@@ -166,6 +292,10 @@ PAGES = {
     "reasons.md": reasons_page,
     "limits.md": limits_page,
     "submission.md": states_page,
+    "service.md": service_page,
+    "replies.md": replies_page,
+    "metrics.md": metrics_page,
+    "logs.md": logs_page,
     "commands.md": commands_page,
 }
 

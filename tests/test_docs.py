@@ -12,9 +12,10 @@ import pytest
 import typer.main
 
 from op25b.cli.main import app
+from op25b.submission import config
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "README.ja.md", "docs/tutorial.md")
+PAGES = ("README.md", "README.ja.md", "docs/tutorial.md", "docs/how-to-serve.md")
 
 
 def _generator() -> ModuleType:
@@ -26,7 +27,7 @@ def _generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["policy.md", "reasons.md", "limits.md", "submission.md", "commands.md"])
+@pytest.mark.parametrize("name", sorted(_generator().PAGES))
 def test_the_reference_is_the_one_that_the_code_gives(name: str) -> None:
     page = _generator().PAGES[name]()
     assert (ROOT / "docs" / "reference" / name).read_text() == page, "run `make docs`"
@@ -49,6 +50,18 @@ def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
         assert (path.parent / target).exists(), f"{page} links to {target}"
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs" / "flows").glob("*.md")))
+def test_every_file_that_a_flow_names_is_there(page: str) -> None:
+    named = set(re.findall(r"`((?:\w+/)+\w+\.(?:py|toml))", (ROOT / "docs" / "flows" / page).read_text()))
+    assert named, "no file was found: is the pattern still right?"
+    rooms = [ROOT / "src" / "op25b", ROOT / "src" / "op25b" / "submission"]
+    assert [name for name in named if not any((room / name).exists() for room in rooms)] == []
+
+
+def test_every_setting_of_the_example_is_one() -> None:
+    config.load(ROOT / "examples" / "service.toml")
 
 
 def test_both_readmes_give_the_same_figures() -> None:

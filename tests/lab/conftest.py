@@ -10,6 +10,26 @@ import pytest
 
 from op25b.lab import Customer, Lab, OwnServer, Pool, Provider, down, up
 
+POLICY = """
+[provider]
+name = "toy"
+display = { ja = "おもちゃ", en = "Toy" }
+time_zone = "Asia/Tokyo"
+[[own_servers]]
+name = "mail"
+hosts = ["mail.toy.example", "smtp.toy.example"]
+addresses = ["192.0.2.5", "2001:db8:1::25"]
+ports = [25, 587, 465]
+[[own_servers]]
+name = "second"
+hosts = ["second.toy.example"]
+addresses = ["198.51.100.25"]
+ports = [587]
+[[pools]]
+name = "lines"
+prefixes = ["192.0.2.0/25", "192.0.2.128/26", "2001:db8:1::/48", "2001:db8:2:8::/61"]
+"""
+
 TOY = Provider(
     "toy",
     (
@@ -19,11 +39,13 @@ TOY = Provider(
         Pool("only6", ("2001:db8:3::5/128",)),
     ),
     (
-        OwnServer(("mail.toy.example",), ("192.0.2.5", "2001:db8:1::25"), (25, 587, 465)),
-        OwnServer(("smtp.toy.example",), ("198.51.100.25",), (587,)),
+        OwnServer("mail", ("mail.toy.example", "smtp.toy.example"), ("192.0.2.5", "2001:db8:1::25"), (25, 587, 465)),
+        OwnServer("second", ("second.toy.example",), ("198.51.100.25",), (587,)),
     ),
     customers=(Customer("company", ("192.0.2.66", "2001:db8:1::66")),),
     home_servers=("dial-up",),
+    policy=POLICY,
+    domains=("toy.example",),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from op25b.lab import trial as trials
-from op25b.lab.claims import Edit, read_claims
-from op25b.lab.report import rows
+from op25b.lab.claims import Edit, Try, read_claims
+from op25b.lab.report import NOT_HERE, rows
 from op25b.lab.stage import pools, provider
-from op25b.lab.trial import Trial
+from op25b.lab.story import stories
+from op25b.lab.trial import Happened, Trial, as_expected
 from op25b.lab.wire import Kind, Outcome
 from op25b.policy.load import load
 from op25b.policy.model import Refuse
@@ -23,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 GIVEN = ROOT.parent / "shared" / "claims.toml"
 CLAIMS = read_claims()
 PROVIDERS = tuple(dict.fromkeys(claim.provider for claim in CLAIMS.claims))
-BY_FILTER = {"packet", "verdict", "schedule"}
+IN_THE_LAB = {"packet", "verdict", "schedule", "service"}
 
 
 @pytest.mark.skipif(not GIVEN.exists(), reason="the mission's own list of claims is not beside the repository")
@@ -32,18 +33,28 @@ def test_every_claim_of_the_mission_is_there_under_its_own_id() -> None:
     assert [(c.id, c.provider, c.shown_by) for c in CLAIMS.claims] == given
 
 
-def test_a_claim_has_tries_exactly_when_the_filter_can_show_it() -> None:
-    assert {c.id for c in CLAIMS.claims if c.tries} == {c.id for c in CLAIMS.claims if c.shown_by in BY_FILTER}
+def test_a_claim_has_tries_exactly_when_the_lab_can_show_it() -> None:
+    assert {c.id for c in CLAIMS.claims if c.tries} == {c.id for c in CLAIMS.claims if c.shown_by in IN_THE_LAB}
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ja.md"])
+def test_the_readme_says_how_many_claims_are_shown(page: str) -> None:
+    text = (ROOT / page).read_text()
+    shown = sum(bool(claim.tries) for claim in CLAIMS.claims)
+    later = len(CLAIMS.claims) - shown
+    assert re.search(rf"^{shown} claims shown by \d+ attempts, 0 differ, {later} not yet", text, re.M)
+    assert re.search(rf"{later} of the {len(CLAIMS.claims)} claims|{len(CLAIMS.claims)} の主張のうち {later} ", text)
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_every_try_is_made_by_someone(name: str) -> None:
-    policy = load((ROOT / "examples" / f"{name}.toml").read_text()).policy
+    text = (ROOT / "examples" / f"{name}.toml").read_text()
+    policy = load(text).policy
     assert policy is not None
     for claim in CLAIMS.of(name):
         for each in claim.tries:
             assert pools(policy, each), f"{claim.id}: nobody is in scope of {each.who}"
-    assert provider(policy, CLAIMS.of(name)).pools
+    assert provider(policy, text, CLAIMS.of(name)).pools
 
 
 @pytest.mark.root
@@ -59,8 +70,8 @@ def test_claims_are_shown_by_real_attempts_and_by_the_verdict(name: str) -> None
     assert [row["id"] for row in found] == [claim.id for claim in CLAIMS.of(name)]
     for row in found:
         assert row.keys() == {"id", "provider", "shown_by", "expected", "observed", "ok"}
-        assert row["ok"] is (True if row["shown_by"] in BY_FILTER else None), row
-        assert (row["observed"] == "not yet") == (row["shown_by"] not in BY_FILTER)
+        assert row["ok"] is (True if row["shown_by"] in IN_THE_LAB else None), row
+        assert (row["observed"] == "not yet") == (row["shown_by"] not in IN_THE_LAB)
 
 
 @pytest.mark.root
@@ -97,23 +108,90 @@ def test_a_policy_that_breaks_a_claim_is_found_out(tmp_path: Path) -> None:
     ],
 )
 def test_only_the_fate_that_is_expected_counts(fate: str, outcome: Outcome, delivered: bool, good: bool) -> None:
-    assert trials.as_expected(fate, outcome, delivered, Refuse.TCP_RESET) is good
+    assert as_expected(fate, happened(outcome, delivered), Refuse.TCP_RESET) is good
+
+
+@pytest.mark.parametrize(
+    ("fate", "outcome", "answer", "good"),
+    [
+        ("answered 535", Outcome(Kind.CONNECTED, 0.1, forwarded=True), "535 5.7.8", True),
+        ("answered 535", Outcome(Kind.CONNECTED, 0.1, forwarded=True), "530 5.7.0", False),
+        ("answered 535", Outcome(Kind.CONNECTED, 0.1, forwarded=True), "", False),
+        ("answered 535", Outcome(Kind.RESET, 0.1, here=True), "535 5.7.8", False),
+        ("closed", Outcome(Kind.RESET, 0.1, forwarded=True), "", True),
+        ("closed", Outcome(Kind.RESET, 0.1, here=True), "", False),  # by the edge: the server was never asked
+        ("closed", Outcome(Kind.CONNECTED, 0.1, forwarded=True), "", False),
+    ],
+)
+def test_only_the_answer_that_is_expected_counts(fate: str, outcome: Outcome, answer: str, good: bool) -> None:
+    assert as_expected(fate, happened(outcome, answer=answer), Refuse.TCP_RESET) is good
+    # whatever the server said, mail that arrived was not refused
+    assert not as_expected(fate, happened(outcome, delivered=True, answer=answer), Refuse.TCP_RESET)
 
 
 def test_silence_is_a_refusal_where_the_policy_asks_for_it() -> None:
-    assert trials.as_expected("refused", Outcome(Kind.SILENT), False, Refuse.DROP)
+    assert as_expected("refused", happened(Outcome(Kind.SILENT)), Refuse.DROP)
+
+
+def happened(outcome: Outcome, delivered: bool = False, answer: str = "", began: float = 0.0) -> Happened:
+    return Happened("swaks", outcome, answer, delivered, began, began + 0.25)
+
+
+def trial(how: Try, did: Happened, who: str = "a IPv4", ok: bool = True) -> Trial:
+    tried = f"swaks to {'mail.x.example' if how.by_name else how.to}:{how.port}"
+    return Trial("p", "S4", who, tried, "c", "c", 0.04 if did.outcome.refused else None, ok, how, did)
 
 
 def test_a_claim_is_shown_by_all_of_its_tries_or_not_at_all() -> None:
     claim = CLAIMS.of("sonet")[3]
     assert claim.id == "S4"
-    good = Trial("S4", "a", "b", "c", "c", None, True)
-    bad = Trial("S4", "a", "b", "c", "d", None, False)
+    passed = happened(Outcome(Kind.CONNECTED, 0.1), True)
+    good, bad = (trial(claim.tries[0], passed, ok=ok) for ok in (True, False))
     shown = {row.claim.id: row.ok for row in rows(CLAIMS, ["sonet"], [good, bad])}
     assert shown["S4"] is False
     assert {row.claim.id: row.ok for row in rows(CLAIMS, ["sonet"], [good])}["S4"] is True
     # a claim with tries of which none was made has not been shown
     assert {row.claim.id: row.ok for row in rows(CLAIMS, ["sonet"], [])}["S4"] is False
+    # one that cannot be shown on this machine is neither shown nor wrong
+    left_out = {row.claim.id: row for row in rows(CLAIMS, ["sonet"], [], {"S4"})}["S4"]
+    assert (left_out.ok, left_out.observed) == (None, NOT_HERE)
+
+
+BLOCKED = Try(who="offnet", to="foreign", expect="block covered")
+SUBMITTED = Try(who="offnet", to="own", port=587, expect="pass not-port-25")
+REFUSED, CONNECTED = Outcome(Kind.RESET, 0.04, here=True), Outcome(Kind.CONNECTED, 0.1, forwarded=True)
+
+
+def test_the_story_is_who_was_stopped_on_25_and_served_on_587_next() -> None:
+    found = stories(
+        [
+            trial(SUBMITTED, happened(CONNECTED, True, began=0)),  # before anything was refused
+            trial(BLOCKED, happened(REFUSED, began=1)),
+            trial(SUBMITTED, happened(CONNECTED, True, began=2), who="b IPv4"),  # somebody else
+            trial(SUBMITTED, happened(CONNECTED, True, began=3), ok=False),
+            trial(SUBMITTED, happened(CONNECTED, True, began=4.25)),
+        ]
+    )
+    assert found == [
+        "p: a customer (a IPv4) is stopped on port 25 in 0.04 ms (swaks), and 3.0 s later sends through "
+        "mail.x.example:587: delivered (swaks)"
+    ]
+
+
+def test_no_story_is_told_of_what_did_not_happen() -> None:
+    blocked, undelivered = trial(BLOCKED, happened(REFUSED)), trial(SUBMITTED, happened(CONNECTED, False, began=1))
+    assert stories([blocked, undelivered]) == []
+    assert stories([undelivered, trial(BLOCKED, happened(REFUSED, began=2))]) == []
+
+
+def test_exempt_ones_and_servers_at_home_are_in_the_story() -> None:
+    exempt = Try(who="exempt", to="foreign", expect="pass exempt")
+    at_home = Try(who="offnet", to="own", port=587, by="home-server", expect="pass not-port-25")
+    told = stories([trial(each, happened(CONNECTED, True)) for each in (exempt, at_home, at_home)])
+    assert told == [
+        "p: who is exempt (a IPv4) sends on port 25: delivered (swaks)",
+        "p: a mail server at home (a IPv4) sends through its smart host, mail.x.example:587: delivered",
+    ]
 
 
 def test_an_edit_changes_one_line_or_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 from op25b.lab.addresses import CANDIDATES4, CANDIDATES6, free_host, free_networks
 from op25b.lab.mailserver import main_cf, master_cf, networks_table
 from op25b.lab.network import build_script
-from op25b.lab.plan import Customer, OwnServer, Pool, Provider, lab_plan
+from op25b.lab.plan import Customer, Pool, Provider, lab_plan
+from op25b.lab.servers import Account, MailServer, OwnServer, SmartHost, accounts
+from op25b.lab.service import service_toml
+from op25b.submission import config
 
-SERVER = OwnServer(("mail.toy.example",), ("192.0.2.1", "2001:db8::1"), (25, 587))
+SERVER = OwnServer("mail", ("mail.toy.example",), ("192.0.2.1", "2001:db8::1"), (25, 587))
 
 
 def provider(*pools: Pool, **more: object) -> Provider:
@@ -98,18 +102,63 @@ def test_the_script_is_the_same_every_time() -> None:
 
 
 def test_postfix_is_told_only_what_it_knows_and_listens_only_where_it_should() -> None:
-    own = lab_plan(provider(Pool("a", ("198.51.100.0/25", "2001:db8:1::/48")))).mail_servers[1]
-    assert "smtpd_forbid_bare_newline = normalize" in main_cf(own, "/x", frozenset({"smtpd_forbid_bare_newline"}))
-    assert "smtpd_forbid" not in main_cf(own, "/x", frozenset())
-    listeners = [line.split()[0] for line in master_cf(own).splitlines() if " smtpd" in line]
+    addresses = (ip_address("192.0.2.1"), ip_address("2001:db8::1"))
+    customers = (ip_network("198.51.100.0/25"), ip_network("2001:db8:1::/48"))
+    server = MailServer("x", "x", ("x.example",), addresses, (25, 587), ("x.example", "y.example"), customers)
+    assert "smtpd_forbid_bare_newline = normalize" in main_cf(server, "/x", frozenset({"smtpd_forbid_bare_newline"}))
+    assert "smtpd_forbid" not in main_cf(server, "/x", frozenset())
+    assert "virtual_mailbox_domains = x.example, y.example\n" in main_cf(server, "/x", frozenset())
+    listeners = [line.split()[0] for line in master_cf(server).splitlines() if " smtpd" in line]
     assert listeners == ["192.0.2.1:25", "192.0.2.1:587", "[2001:db8::1]:25", "[2001:db8::1]:587"]
-    assert networks_table(own).splitlines() == [
-        "198.51.100.1/32 OK", "2001:db8:1::1/128 OK", "198.51.100.0/25 OK", "2001:db8:1::/48 OK",
-    ]  # fmt: skip
+    assert networks_table(server).splitlines() == ["198.51.100.0/25 OK", "2001:db8:1::/48 OK"]
 
 
 def test_a_home_server_relays_for_its_own_machine_only() -> None:
-    plan = lab_plan(provider(Pool("a", ("198.51.100.0/25",)), home_servers=("a",)))
+    plan = lab_plan(provider(Pool("a", ("198.51.100.0/25",)), home_servers=("a",), domains=("toy.example",)))
     home = plan.mail_servers[-1]
     assert (home.host, home.ports, home.relay_to) == ("sub-a", (25,), plan.host("foreign").address(4))
     assert home.relay_for == (ip_network("198.51.100.1/32"),)
+    assert home.smart_hosts == (
+        SmartHost("via587@home.example", "mail.toy.example", 587, "a@toy.example"),
+        SmartHost("via25@home.example", "mail.toy.example", 25, None),
+    )
+
+
+def test_a_provider_that_takes_no_submission_has_no_accounts() -> None:
+    only25 = OwnServer("mail", ("mail.toy.example",), ("192.0.2.1",), (25,))
+    given = (Pool("a", ("198.51.100.0/25",)),)
+    plan = lab_plan(Provider("toy", given, (only25,), home_servers=("a",), domains=("toy.example",)))
+    assert plan.accounts == {}
+    assert plan.mail_servers[-1].smart_hosts == ()
+    assert lab_plan(Provider("toy", given, ())).services == ()
+
+
+def test_the_name_of_the_server_goes_by_the_customers_sub_domain() -> None:
+    """Claim S7."""
+    server = OwnServer("mail", ("mail.aa2.toy.example", "mail.bb3.toy.example"), ("192.0.2.1",), (587,))
+    found = accounts(["offnet", "sub-a", "sub-b"], ("aa2.toy.example", "bb3.toy.example"), [server])
+    assert found == {
+        "offnet": Account("offnet@aa2.toy.example", "mail.aa2.toy.example"),
+        "sub-a": Account("a@bb3.toy.example", "mail.bb3.toy.example"),
+        "sub-b": Account("b@aa2.toy.example", "mail.aa2.toy.example"),
+    }
+
+
+def test_the_service_is_told_where_it_listens_and_where_mail_goes(tmp_path: Path) -> None:
+    given = provider(Pool("a", ("198.51.100.0/25", "2001:db8:1::/48")), domains=("toy.example",))
+    plan = lab_plan(given)
+    file = tmp_path / "service.toml"
+    file.write_text(service_toml(plan.services[0], 1))
+    read = config.load(file)
+    listeners = [(str(each.address), each.port, each.tls, each.role) for each in read.submission.listen]
+    assert listeners == [
+        ("192.0.2.1", 25, "starttls", "relay"),
+        ("192.0.2.1", 587, "starttls", "submission"),
+        ("2001:db8::1", 25, "starttls", "relay"),
+        ("2001:db8::1", 587, "starttls", "submission"),
+    ]
+    assert {route.domain: route.host for route in read.relay.routes} == {
+        "foreign.example": str(plan.host("foreign").address(4)),
+        "toy.example": "127.0.0.1",
+    }
+    assert (read.submission.local_domains, read.health.port) == (("toy.example",), 9527)

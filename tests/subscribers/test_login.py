@@ -74,6 +74,32 @@ def test_a_repeated_log_in_is_not_hashed(house: House) -> None:
     assert house.hasher.checks == 2
 
 
+def test_a_log_in_at_once_is_of_who_logged_in_a_moment_ago(house: House) -> None:
+    house.add("taro", "secret")
+    assert house.logins.at_once("taro", "secret", HOME) is None
+    full = house.logins.check("taro", "secret", HOME)
+    # a server's answer would have to be waited for
+    expected = full if house.store.file is not None else None
+    assert house.logins.at_once("TARO", "secret", HOME) == expected
+    for name, password, address in (("taro", "Secret", HOME), ("taro", "secret", AWAY), ("a b", "secret", HOME)):
+        assert house.logins.at_once(name, password, address) is None
+    assert house.hasher.checks == 1
+
+
+def test_a_log_in_at_once_sees_that_the_account_changed(house: House) -> None:
+    house.add("taro", "secret")
+    assert outcome(house, "taro", "secret") is Outcome.LET_IN
+    house.accounts.suspend("taro", house.by("spam"))
+    assert house.logins.at_once("taro", "secret", HOME) is None
+
+
+def test_a_log_in_at_once_ends_with_what_is_kept(house: House) -> None:
+    house.add("taro", "secret")
+    assert outcome(house, "taro", "secret") is Outcome.LET_IN
+    house.clock.move(601)
+    assert house.logins.at_once("taro", "secret", HOME) is None
+
+
 def test_a_wrong_password_is_hashed_each_time(house: House) -> None:
     house.add("taro", "secret")
     assert outcome(house, "taro", "secret") is Outcome.LET_IN

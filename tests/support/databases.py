@@ -60,7 +60,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database of each kind; on PostgreSQL a schema, which takes no 7 MB."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/op25b.db"
-    folder = request.getfixturevalue("postgresql")
+    return schema(request.getfixturevalue("postgresql"))
+
+
+def schema(folder: str) -> str:
+    """The URL of an empty schema of a running server."""
     name = f"t{next(_numbers)}"
     with psycopg.connect(host=folder, user="op25b", dbname="postgres", autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}")

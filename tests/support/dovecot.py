@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -32,7 +34,7 @@ disable_plaintext_auth = no
 mail_location = maildir:{folder}/mail/%u
 auth_mechanisms = plain login
 auth_failure_delay = 0
-auth_cache_size = 0
+auth_verbose = yes
 passdb {{
   driver = passwd-file
   args = username_format=%u {folder}/users
@@ -57,12 +59,21 @@ service imap-login {{
     port = 0
   }}
 }}
+service auth {{
+  unix_listener {folder}/auth-op25b {{
+    mode = 0600
+    user = root
+  }}
+}}
 """
 
 
 @dataclass
 class Dovecot:
-    """`users`: passwords by name. `more`: further settings. It can be started and stopped again and again."""
+    """`users`: passwords by name, with the passdb's extra fields after `::::::`. `more`: further settings.
+
+    It can be stopped and started again.
+    """
 
     users: Mapping[str, str]
     more: str = ""
@@ -77,24 +88,45 @@ class Dovecot:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
         shutil.rmtree(self.folder)
 
-    def start(self) -> None:
-        lines = [f"{name}:{{PLAIN}}{password}::::::\n" for name, password in self.users.items()]
+    @property
+    def socket(self) -> Path:
+        """Where it checks passwords for root."""
+        return self.folder / "auth-op25b"
+
+    def change(self, users: Mapping[str, str]) -> None:
+        """Other users; of a running one as well."""
+        lines = [f"{name}:{{PLAIN}}{password}\n" for name, password in users.items()]
         (self.folder / "users").write_text("".join(lines))
-        (self.folder / "conf").write_text(SETTINGS.format(**vars(self)) + self.more.format(folder=self.folder))
+
+    def start(self) -> None:
+        self.change(self.users)
+        (self.folder / "conf").write_text(SETTINGS.format(**vars(self)) + self.more)
         self._process = subprocess.Popen(["dovecot", "-F", "-c", str(self.folder / "conf")], stderr=subprocess.DEVNULL)
         eventually(self._answers)
 
     def stop(self) -> None:
         assert self._process is not None
+        if self._process.poll() is not None:
+            return
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         self._process.terminate()
         self._process.wait(30)
+        # those that somebody is connected to would go on for a while
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
 
     def log(self) -> str:
         return (self.folder / "log").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import smtplib
 import socket
@@ -12,8 +13,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,7 +90,11 @@ port = {ports[3]}
 
 
 def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Below those that the kernel gives to clients: another's connection would take one before it is used."""
+    held: list[socket.socket] = []
+    while len(held) < count:
+        with suppress(OSError):
+            held.append(socket.create_server(("127.0.0.1", random.randrange(10_000, 32_768))))
     ports = [each.getsockname()[1] for each in held]
     for each in held:
         each.close()
@@ -113,21 +118,22 @@ class Service:
     policy: str = POLICY
     limits: dict[str, int] = field(default_factory=dict)
     parts: tuple[str, ...] = ("--only", "submission")
-    program: tuple[str, ...] = (sys.executable, "-m", "op25b")
     store: str = ""
-    """Its URL; a SQLite file of its own unless given."""
+    """Of a service that shares it with another, which has made it."""
+    program: tuple[str, ...] = (sys.executable, "-m", "op25b")
     authority: trustme.CA = field(default_factory=trustme.CA)
 
     def __post_init__(self) -> None:
         self.ports = free_ports(4)
-        self.store = self.store or f"sqlite:///{self.folder}/op25b.db"
         self.config = self.folder / "service.toml"
         self.client_tls = ssl.create_default_context()
         self.authority.configure_trust(self.client_tls)
         self.authority.cert_pem.write_to_path(self.folder / "ca.pem")
         write_certificate(self.folder, self.authority, HOST, "127.0.0.1")
+        if not self.store:
+            self.store = f"sqlite:///{self.folder}/op25b.db"
+            make_store(self.store, self.limits)
         self.write_config()
-        self._make_store()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -237,15 +243,21 @@ class Service:
             accounts.resume(name, by)
             store.close()
 
-    def _make_store(self) -> None:
-        upgrade(self.store)
-        cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
-        secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
-        names = (USER, "hanako@netlaputa.example")
-        store = Store(self.store)
-        by = By("tests", datetime.now(UTC), "tests")
-        Accounts(store).add([New(name, secret, frozenset({name}), self.limits) for name in names], by)
-        store.close()
+
+def make_store(url: str, limits: dict[str, int]) -> None:
+    """A store with two accounts, Taro's and Hanako's."""
+    upgrade(url)
+    add_accounts(url, (USER, "hanako@netlaputa.example"), limits)
+
+
+def add_accounts(url: str, names: Iterable[str], limits: Mapping[str, int]) -> None:
+    """Accounts that may send as what they are called; each has the same password."""
+    cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
+    secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
+    store = Store(url)
+    by = By("tests", datetime.now(UTC), "tests")
+    Accounts(store).add([New(name, secret, frozenset({name}), limits) for name in names], by)
+    store.close()
 
 
 def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
@@ -259,8 +271,8 @@ def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
 class Wire:
     """A bare socket that speaks SMTP: for what no decent client would do."""
 
-    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
-        self.socket: socket.socket = socket.create_connection(
+    def __init__(self, port: int, source: str = "127.0.0.1", connected: socket.socket | None = None) -> None:
+        self.socket: socket.socket = connected or socket.create_connection(
             ("127.0.0.1", port), timeout=30, source_address=(source, 0)
         )
         self._file = self.socket.makefile("rb")

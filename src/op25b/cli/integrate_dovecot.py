@@ -1,4 +1,4 @@
-"""`op25b integrate dovecot`: what Dovecot must be told to report log-ins and to answer for its accounts."""
+"""`op25b integrate dovecot`: what a Dovecot must be told to report log-ins and to check passwords."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Annotated
 
 import typer
 
+from op25b.cli import output
 from op25b.errors import UserError
 from op25b.submission import config as configuration
-from op25b.submission.config import Config
-from op25b.submission.driver.pop_reports import SERVICES, read_secret
+from op25b.submission.config import Config, Pop
+from op25b.submission.driver.pop_reports import read_secret
 
 _HEAD = """\
-# Made by `op25b integrate dovecot` for Dovecot 2.3.
+# For Dovecot 2.3, made by `op25b integrate dovecot`. Put it into /etc/dovecot/op25b.conf, and at the end of
+# /etc/dovecot/dovecot.conf write: !include_try op25b.conf
 """
-_POP = """\
-# It holds a secret: write it to a file that only root can read (0600), /etc/dovecot/op25b.conf say, and end
-# /etc/dovecot/dovecot.conf with `!include_try op25b.conf`.
-
-# POP before SMTP: each good log-in is reported, so that its address may relay on port 25 for a time.
+_POP = """
+# POP before SMTP: each successful log-in is reported. The URL is a secret: `chmod 600` this file.
 event_exporter op25b {{
   format = json
   format_args = time-rfc3339
@@ -29,25 +28,45 @@ event_exporter op25b {{
 }}
 metric op25b_log_in {{
   exporter = op25b
-  # If mail read by IMAP is to count as well: (service=pop3 or service=imap)
-  filter = event=auth_request_finished and success=yes and service={service}
+  # (service=pop3 or service=imap) lets IMAP count as well; programs that keep looking keep their address open
+  filter = event=auth_request_finished and success=yes and service=pop3
   fields = user master_user remote_ip service success
+}}
+"""
+_ACCOUNTS = """
+# op25b asks here whether a password is right; nobody else may.
+service auth {{
+  unix_listener {path} {{
+    mode = 0600
+    user = {user}
+  }}
 }}
 """
 
 
-def snippet(config: Config) -> str:
-    """Dovecot's settings, in the syntax of its 2.3. Raises UserError if there is nothing to tell, or no secret."""
-    if config.pop is None:
-        raise UserError("the configuration has no [pop]; see examples/service.toml")
-    pop = config.pop
-    host = f"[{pop.address}]" if pop.address.version == 6 else str(pop.address)
-    url = f"http://{host}:{pop.port}/{read_secret(pop.secret_file)}"
-    return _HEAD + _POP.format(url=url, service=SERVICES[0])
+def snippet(config: Config, user: str) -> str:
+    """Dovecot's settings for [pop] and [accounts], in the syntax of its 2.3. `user`: who op25b runs as.
+
+    Raises UserError if the configuration has neither, or the secret cannot be read.
+    """
+    parts = []
+    if config.pop is not None:
+        parts.append(_POP.format(url=_url(config.pop)))
+    if config.accounts.dovecot is not None:
+        parts.append(_ACCOUNTS.format(path=config.accounts.dovecot, user=user))
+    if not parts:
+        raise UserError("the configuration has neither [pop] nor accounts.dovecot; see examples/service.toml")
+    return "".join([_HEAD, *parts])
 
 
 def dovecot(
-    config: Annotated[Path, typer.Argument(help="The service's configuration (examples/service.toml).")],
+    config: Annotated[Path, typer.Argument(help="The service's configuration, with [pop] or accounts.dovecot.")],
+    user: Annotated[str, typer.Option("--user", help="Who op25b runs as.")] = "op25b",
 ) -> None:
-    """Print the settings for a Dovecot that reports log-ins (POP before SMTP)."""
-    typer.echo(snippet(configuration.load(config)), nl=False)
+    """Print what Dovecot needs to report log-ins (POP before SMTP), and to check passwords for op25b."""
+    output.text(snippet(configuration.load(config), user).rstrip())
+
+
+def _url(pop: Pop) -> str:
+    host = f"[{pop.address}]" if pop.address.version == 6 else str(pop.address)
+    return f"http://{host}:{pop.port}/{read_secret(pop.secret_file)}"

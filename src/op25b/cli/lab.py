@@ -22,10 +22,17 @@ from op25b.lab import Lab, attach, default_directory, down, lab_names, up
 from op25b.lab.claims import Claims, read_claims
 from op25b.lab.report import NOT_YET, Row, rows
 from op25b.lab.stage import provider
-from op25b.lab.trial import Trial, Trials
+from op25b.lab.story import stories
+from op25b.lab.trial import Trial
+from op25b.lab.trials import Trials
 from op25b.policy.model import Policy
 
-app = typer.Typer(help="A provider's network on one machine: real packets, real mail.", no_args_is_help=True)
+app = typer.Typer(
+    help="A provider's network on one machine: real packets, real mail.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 EXAMPLES = Path("examples")
 
@@ -39,9 +46,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, a row for each c
 def lab_up(wanted: Provider) -> None:
     """Build a provider's network and leave it running."""
     path = _path(wanted)
-    policy = policyfile.policy(path)
-    lab = _up(policy.provider.name, path, policy, read_claims())
-    output.text(f"lab {lab.name} is up, its mail servers are {lab.mail_program}; its hosts:")
+    text, policy = policyfile.both(path)
+    lab = _up(policy.provider.name, path, text, policy, read_claims())
+    output.text(f"lab {lab.name} is up, its own mail servers are op25b, the others {lab.mail_program}; hosts:")
     output.table(("host", "addresses"), [(host.name, " ".join(map(str, host.addresses))) for host in lab.plan.hosts])
 
 
@@ -54,19 +61,24 @@ def lab_run(wanted: Providers = None, all_: All = False, json: Json = False) -> 
         raise UserError("name a policy file or an example, or --all for every provider of the list of claims")
     files = [(path, *policyfile.both(path)) for path in map(_path, named)]
     trials: list[Trial] = []
-    programs = set()
+    programs, left_out = set(), set()
     for path, text, policy in files:
-        with _lab(path, policy, claims) as lab:
+        with _lab(path, text, policy, claims) as lab:
             programs.add(lab.mail_program)
             now = datetime.now(ZoneInfo(policy.provider.time_zone))
-            trials += _tried(Trials(lab, text, policy, claims, now))
-    found = rows(claims, [policy.provider.name for _, _, policy in files], trials)
+            tries = Trials(lab, text, policy, claims, now)
+            trials += _tried(tries)
+            left_out |= tries.left_out()
+    found = rows(claims, [policy.provider.name for _, _, policy in files], trials, left_out)
     if json:
         output.data([row.as_json() for row in found])
     else:
         _print(trials, found)
     if "postfix" not in programs:
-        output.note("Postfix cannot run here without root: a small stand-in took the place of every mail server")
+        output.note(
+            "Postfix and Dovecot cannot run here without root: a small stand-in took the place of every mail server "
+            "but the provider's own, which are op25b; claims on POP are left out"
+        )
     if any(row.ok is False for row in found):
         raise typer.Exit(1)
 
@@ -102,16 +114,16 @@ def _name(wanted: str) -> str:
     return policyfile.policy(path).provider.name if path.exists() else wanted
 
 
-def _up(name: str, path: Path, policy: Policy, claims: Claims) -> Lab:
+def _up(name: str, path: Path, text: str, policy: Policy, claims: Claims) -> Lab:
     try:
-        plan = provider(policy, claims.of(policy.provider.name))
+        plan = provider(policy, text, claims.of(policy.provider.name))
         return up(name, plan, now=datetime.now(UTC), directory=default_directory(), policy=str(path))
     except ValueError as error:
         raise UserError(f"{path}: no lab can be made of it: {error}") from None
 
 
 @contextmanager
-def _lab(path: Path, policy: Policy, claims: Claims) -> Iterator[Lab]:
+def _lab(path: Path, text: str, policy: Policy, claims: Claims) -> Iterator[Lab]:
     """The provider's lab if one is up, else one for the time being."""
     running = attach(policy.provider.name, directory=default_directory())
     if running is not None:
@@ -119,7 +131,7 @@ def _lab(path: Path, policy: Policy, claims: Claims) -> Iterator[Lab]:
         return
     name = f"{policy.provider.name}.{os.getpid()}"
     try:
-        yield _up(name, path, policy, claims)
+        yield _up(name, path, text, policy, claims)
     finally:
         down(name, directory=default_directory())
 
@@ -131,7 +143,7 @@ def _tried(trials: Trials) -> list[Trial]:
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
         task = progress.add_task(trials.lab.plan.provider, total=len(trials.steps()))
         try:
-            return trials.run(lambda _: progress.advance(task))
+            return trials.run(lambda: progress.advance(task))
         except (subprocess.SubprocessError, OverflowError) as error:
             raise UserError(f"the lab of {trials.lab.plan.provider} broke down: {error}; try it again") from None
 
@@ -140,12 +152,14 @@ def _print(trials: list[Trial], found: list[Row]) -> None:
     """A table of the attempts under each claim, and then the count."""
     header = ("", "who", "tried", "expected", "happened", "refused after")
     for row in found:
-        verdict = {True: "ok", False: "DIFFERS", None: NOT_YET}[row.ok]
+        verdict = {True: "ok", False: "DIFFERS", None: row.observed}[row.ok]
         output.text(f"{row.claim.id} {row.claim.provider}, {verdict}: {row.claim.title}")
         made = [_cells(trial) for trial in trials if trial.claim == row.claim.id]
         if made:
             output.table(header, made)
             output.text("")
+    for line in stories(trials):
+        output.text(line)
     shown, differing, later = (sum(row.ok is state for row in found) for state in (True, False, None))
     output.text(
         f"{shown} claims shown by {len(trials)} attempts, {differing} differ, "

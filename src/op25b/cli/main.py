@@ -12,10 +12,16 @@ import typer.core
 import typer.main
 
 import op25b
-from op25b.cli import check, enforce, explain, lab, show
+from op25b.cli import check, enforce, explain, show
 from op25b.errors import Missing, UserError
 
-LATER = {"account": "op25b.cli.account", "queue": "op25b.cli.queue", "serve": "op25b.cli.serve"}
+LATER = {
+    "account": "op25b.cli.account",
+    "integrate": "op25b.cli.integrate",
+    "lab": "op25b.cli.lab",
+    "queue": "op25b.cli.queue",
+    "serve": "op25b.cli.serve",
+}
 
 
 class Commands(typer.core.TyperGroup):
@@ -55,7 +61,6 @@ app.command("confirm")(enforce.confirm)
 app.command("rollback")(enforce.rollback)
 app.command("status")(enforce.status)
 app.command("verify")(enforce.verify)
-app.add_typer(lab.app, name="lab")
 
 
 def _version(wanted: bool) -> None:

@@ -1,11 +1,12 @@
-"""queue list / show / retry / hold / release / drop: the mail that waits, and what an operator wants done with it."""
+"""queue list, show, trace, retry, hold, release, drop: the mail that waits, and what an operator wants done with it."""
 
 from __future__ import annotations
 
 import gc
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,11 @@ from typing import Annotated
 import typer
 
 from op25b.cli import output, queue_view
+from op25b.cli.addresses import address
+from op25b.cli.instants import instant
 from op25b.cli.queue_view import Filter, QueueState
 from op25b.errors import Missing, UserError
+from op25b.submission import trace
 from op25b.submission.spool.errors import SpoolError
 from op25b.submission.spool.marks import Mark, State
 from op25b.submission.spool.reader import Reader
@@ -81,6 +85,38 @@ def queue_show(queue_id: Id, spool: Spool = DEFAULT, json: Json = False) -> None
     output.table(("", ""), [(key.replace("_", " "), str(value)) for key, value in labelled.items() if value])
     keys = ("address", "state", "attempts", "until", "detail")
     output.table(keys, [[str(each[key] if each[key] is not None else "-") for key in keys] for each in recipients])
+
+
+@app.command("trace")
+def queue_trace(
+    what: Annotated[
+        str | None, typer.Argument(metavar="WHAT", help="A queue id, account, mail address or IP address.")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Arrived then or later.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Arrived before.")] = None,
+    spool: Spool = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Show who sent messages, those that have left included, for as long as the policy's trace_days."""
+    if what is None and since is None:
+        raise UserError("say what to look for: a queue id, an account, an address, or --since TIME")
+    begin = instant(since, UTC, "--since") if since else None
+    end = instant(until, UTC, "--until") if until else None
+    with suppress(ValueError):
+        what = what and str(address(what))
+    # what the relay has not seen yet, too
+    waiting = trace.wanted(map(trace.Line.of, _waiting(spool)[1].values()), what, begin, end)
+    try:
+        found = {line.queue_id: line for line in (*waiting, *trace.search(spool, what, begin, end))}
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be read ({error.strerror}); run it as the service's user") from None
+    lines = sorted(found.values(), key=lambda line: line.arrived)
+    if json:
+        output.data([asdict(line) for line in lines])
+    elif lines:
+        output.table(("id", "arrived", "account", "address", "from", "to"), map(queue_view.trace_row, lines))
+    else:
+        output.note("nothing was found: it never was here, or is older than the policy's trace_days")
 
 
 @app.command("retry")

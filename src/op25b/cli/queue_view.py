@@ -9,6 +9,7 @@ from typing import Any, Literal
 from op25b.submission.relay.schedule import Schedule
 from op25b.submission.spool.marks import State
 from op25b.submission.spool.segment import Message
+from op25b.submission.trace import Line
 
 QueueState = Literal["waiting", "deferred", "held"]
 _SCHEDULE = Schedule()
@@ -124,3 +125,10 @@ def schedule() -> str:
         f"again after as long as it has waited, {first} at least and {longest} at most, give or take "
         f"{_SCHEDULE.jitter:.0%}; its sender hears of the delay after {warn}; bounced after {end}"
     )
+
+
+def trace_row(line: Line) -> tuple[str, ...]:
+    """The first of several recipients stands for all."""
+    more = f" (+{len(line.recipients) - 1})" if len(line.recipients) > 1 else ""
+    to = line.recipients[0] + more
+    return line.queue_id, line.arrived, line.account or "-", line.address, line.sender or "<>", to

@@ -16,9 +16,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def serve(
     config: Annotated[Path, typer.Argument(help="The service's configuration (examples/service.toml).")],
-    only: Annotated[Literal["submission", "relay"] | None, typer.Option("--only", help="Run one part alone.")] = None,
+    only: Annotated[
+        Literal["submission", "relay", "postfix"] | None, typer.Option("--only", help="Run one part alone.")
+    ] = None,
 ) -> None:
     """Run the service until it is stopped: SIGTERM stops it, SIGHUP reloads configuration and certificates."""
     if only == "relay":
         raise typer.Exit(relay_alone(config))
-    raise typer.Exit(serve_all(config, with_relay=only is None))
+    raise typer.Exit(serve_all(config, only))

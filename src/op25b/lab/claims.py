@@ -13,7 +13,8 @@ from op25b.policy.reasons import Decision, Reason, Remedy
 
 Who = Scope | Literal["exempt", "offnet", "foreign"]
 Target = Literal["own", "foreign", "web", "own-web", "home"]
-By = Literal["swaks", "curl", "smtplib", "webmail", "connect", "home-server"]
+By = Literal["swaks", "curl", "smtplib", "msmtp", "webmail", "connect", "home-server"]
+Auth = Literal["plain", "login", "none", "wrong-password"]
 
 
 class Try(Table):
@@ -28,6 +29,20 @@ class Try(Table):
     at: Instant | None = None
     edit: Slug | None = None
     elsewhere: Literal["open", "blocked"] = "open"
+    auth: Auth | None = None
+    tls: bool = True
+    answer: str | None = None
+    pop: Literal["just-read", "read-elsewhere", "not-lately"] | None = None
+
+    @property
+    def submits(self) -> bool:
+        """A mail program uses the provider's own submission service."""
+        return self.to == "own" and self.port in (587, 465) and self.by not in ("connect", "home-server")
+
+    @property
+    def by_name(self) -> bool:
+        """The sender's program is told the name of the provider's server, and takes one of its addresses."""
+        return self.submits or self.pop is not None or (self.by == "home-server" and self.to == "own")
 
     @property
     def decision(self) -> Decision:

@@ -35,6 +35,8 @@ def main() -> None:
 def _private_files() -> None:
     """A /run of our own, so that `ip netns` names are too; hosts and resolv.conf that know only the lab."""
     _mount("-t", "tmpfs", "-o", "mode=755", "lab", "/run")
+    if os.path.isdir("/dev/shm"):  # what a program leaves there when it is killed goes with the lab
+        _mount("-t", "tmpfs", "-o", "mode=1777", "lab", "/dev/shm")
     os.mkdir(WORK)
     os.mkdir("/run/netns")
     for name in ("hosts", "resolv.conf"):

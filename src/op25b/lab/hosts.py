@@ -20,6 +20,7 @@ from op25b.lab.holder import WORK
 from op25b.lab.namespaces import entering, environment
 from op25b.lab.plan import LabPlan
 from op25b.lab.records import Record
+from op25b.lab.servers import Service
 from op25b.lab.wire import OPEN_SOCKET, Recording
 
 _POLL_SECONDS = 0.01
@@ -34,9 +35,11 @@ class Mailbox:
 
     def find(self, token: str) -> email.message.Message | None:
         """The delivered message whose Message-ID holds the token, or None."""
-        for file in sorted(self.path.glob("new/*")):
-            message = email.message_from_bytes(file.read_bytes())
-            if token in message.get("Message-ID", ""):
+        for file in self.path.glob("new/*"):
+            octets = file.read_bytes()
+            if token.encode() in octets and token in (message := email.message_from_bytes(octets)).get(
+                "Message-ID", ""
+            ):
                 return message
         return None
 
@@ -61,6 +64,12 @@ class Lab:
     def files(self) -> Path:
         """The lab's work directory (`holder.WORK` inside it), seen from outside."""
         return work_directory(self.record)
+
+    @property
+    def read_by_pop(self) -> tuple[Service, ...]:
+        """Own servers on which customers read their mail: Dovecot, too, wants user ids that a user without root does
+        not have."""
+        return tuple(each for each in self.plan.services if each.pop) if self.mail_program == "postfix" else ()
 
     @property
     def authority(self) -> str:

@@ -10,23 +10,25 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from op25b.errors import Missing
-from op25b.lab import mailserver, records, webmail_server
+from op25b.lab import mailserver, pop, records, service, webmail_server
 from op25b.lab.certificates import Authority
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab, run_inside, work_directory
 from op25b.lab.namespaces import end, environment, start
 from op25b.lab.network import build_script
-from op25b.lab.plan import Customer, MailServer, OwnServer, Pool, Provider, lab_plan
+from op25b.lab.plan import Provider, lab_plan
 from op25b.lab.records import Record
+from op25b.lab.servers import MailServer
 
 _BUILD_SECONDS = 60
 # Program -> Debian package that has it.
 _TOOLS = {
     "unshare": "util-linux", "nsenter": "util-linux", "mount": "mount", "ip": "iproute2",
-    "nft": "nftables", "swaks": "swaks", "curl": "curl",
+    "nft": "nftables", "swaks": "swaks", "curl": "curl", "msmtp": "msmtp",
 }  # fmt: skip
 _READY = "provider.json"  # written last: a lab without it was never finished
 
@@ -51,7 +53,8 @@ def up(name: str, provider: Provider, *, now: datetime, directory: Path, policy:
             record = records.read(directory, name)
             assert record is not None
             lab = Lab(name, plan, record, _mail_program(record))
-            _build(lab, now)
+            _check_tools({"dovecot": "dovecot-pop3d"} if lab.read_by_pop else {})
+            _build(lab, now, provider.policy)
             _mark_ready(record, provider)
         except BaseException:
             _forget(directory, name)
@@ -82,12 +85,12 @@ def _forget(directory: Path, name: str) -> bool:
     return record is not None
 
 
-def _build(lab: Lab, now: datetime) -> None:
+def _build(lab: Lab, now: datetime, policy: str) -> None:
     try:
         run_inside(lab.record, ["sh", "-e"], seconds=_BUILD_SECONDS, input=build_script(lab.plan))
         hosts = "".join(f"{address} {name}\n" for address, name in lab.plan.names())
         (lab.files / "hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{hosts}")
-        _start_mail(lab, Authority.new(now))
+        _start_mail(lab, Authority.new(now), policy)
         relay = lab.plan.host("foreign").addresses[0]
         # webmail elsewhere, and the provider's own
         for host in ("web", "mail"):
@@ -97,8 +100,12 @@ def _build(lab: Lab, now: datetime) -> None:
         raise Missing(f"the lab could not be built: {error.output.strip() or error}") from error
 
 
-def _start_mail(lab: Lab, authority: Authority) -> None:
+def _start_mail(lab: Lab, authority: Authority, policy: str) -> None:
     (lab.files / "authority.pem").write_bytes(authority.pem())
+    service.add_accounts(lab, authority.now)
+    service.write_services(lab, authority, policy)
+    starting = [service.Starting.begin(lab, each) for each in lab.plan.services]
+    readers = [pop.begin(lab, each, f"{WORK}/{service.PASSWD}") for each in lab.read_by_pop]
     for server in lab.plan.mail_servers:
         key, certificate = authority.issue(server.names, server.addresses)
         etc = lab.files / server.name / "etc"
@@ -108,10 +115,14 @@ def _start_mail(lab: Lab, authority: Authority) -> None:
         (etc / "cert.pem").write_bytes(certificate)
     if lab.mail_program == "postfix":
         _start_postfix(lab, lab.plan.mail_servers)
-        return
-    for server in lab.plan.mail_servers:
-        root = lab.files / server.name
-        lab.spawn(server.host, mailserver.standin_command(server, root, f"{WORK}/{server.name}"))
+    else:
+        for server in lab.plan.mail_servers:
+            root = lab.files / server.name
+            lab.spawn(server.host, mailserver.standin_command(server, root, f"{WORK}/{server.name}"))
+    for each in starting:
+        each.wait()
+    for reader in readers:
+        pop.wait(lab, reader, _BUILD_SECONDS)
 
 
 def _start_postfix(lab: Lab, servers: Sequence[MailServer]) -> None:
@@ -169,16 +180,7 @@ def _mark_ready(record: Record, provider: Provider) -> None:
 def _provider_of(record: Record) -> Provider | None:
     """What a finished lab was built for; None for one that was never finished."""
     try:
-        read: dict[str, Any] = json.loads((work_directory(record) / _READY).read_text())
+        text = (work_directory(record) / _READY).read_bytes()
     except FileNotFoundError:
         return None
-    servers = [[tuple(server[key]) for key in ("hosts", "addresses", "ports")] for server in read["servers"]]
-    return Provider(
-        name=read["name"],
-        pools=tuple(Pool(p["name"], tuple(p["prefixes"])) for p in read["pools"]),
-        servers=tuple(OwnServer(*server) for server in servers),
-        customers=tuple(Customer(c["name"], tuple(c["addresses"])) for c in read["customers"]),
-        reserved=tuple(read["reserved"]),
-        destinations=tuple(read["destinations"]),
-        home_servers=tuple(read["home_servers"]),
-    )
+    return TypeAdapter(Provider).validate_json(text)

@@ -2,7 +2,8 @@
 
 A program of its own, standard library only. Usage:
     mailclient.py connect ADDRESS PORT SECONDS SOURCE
-    mailclient.py send ADDRESS PORT SECONDS none|starttls|implicit CA SENDER RECIPIENT SOURCE  < message
+    mailclient.py send ADDRESS PORT SECONDS SOURCE none|starttls|implicit CA SENDER RECIPIENT
+                       [PLAIN|LOGIN USER PASSWORD]  < message
 SOURCE is the local address, empty for the system's choice.
 Exit status 0 when it connected or the mail was taken, 1 with the reason otherwise.
 """
@@ -21,8 +22,9 @@ def connect(address: str, port: str, seconds: str, source: str) -> None:
 
 
 def send(
-    address: str, port: str, seconds: str, tls: str, authority: str, sender: str, recipient: str, source: str
-) -> None:
+    address: str, port: str, seconds: str, source: str, tls: str, authority: str, sender: str, recipient: str,
+    *login: str,
+) -> None:  # fmt: skip
     # Loading these takes longer than most connections do; `connect` needs neither.
     import smtplib
     import ssl
@@ -36,10 +38,20 @@ def send(
         )
     else:
         server = smtplib.SMTP(address, int(port), NAME, float(seconds), local)
-    with server:
-        if tls == "starttls":
-            server.starttls(context=context)
-        server.sendmail(sender, [recipient], sys.stdin.buffer.read())
+    try:
+        with server:
+            if tls == "starttls":
+                server.starttls(context=context)
+            if login:
+                mechanism, server.user, server.password = login
+                server.ehlo_or_helo_if_needed()
+                if mechanism not in server.esmtp_features.get("auth", "").split():
+                    raise smtplib.SMTPNotSupportedError(f"AUTH {mechanism} is not offered")
+                server.auth(mechanism, server.auth_plain if mechanism == "PLAIN" else server.auth_login)
+            server.sendmail(sender, [recipient], sys.stdin.buffer.read())
+    except smtplib.SMTPRecipientsRefused as error:
+        code, text = error.recipients[recipient]
+        raise smtplib.SMTPResponseException(code, text) from None
     print("accepted")
 
 
@@ -47,7 +59,9 @@ def main() -> int:
     try:
         {"connect": connect, "send": send}[sys.argv[1]](*sys.argv[2:])  # type: ignore[operator]
     except OSError as error:  # SMTPException is one
-        print(f"{type(error).__name__}: {error}")
+        code, text = getattr(error, "smtp_code", None), getattr(error, "smtp_error", b"")
+        said = f"{code} {text.decode()}" if code else str(error)
+        print(f"{type(error).__name__}: {said}")
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""Mail servers of a lab: real Postfix instances, each with a configuration, queue and mailbox of its own.
+"""Mail servers of a lab that are not op25b: real Postfix, each with a configuration, queue and mailbox of its own.
 
 Without root a user namespace has one user id, and Postfix, which wants several, cannot run: the stand-in of
 standin.py then listens on the same addresses and ports.
@@ -16,7 +16,7 @@ from pathlib import Path
 from op25b.lab import standin
 from op25b.lab.addresses import Address
 from op25b.lab.namespaces import environment
-from op25b.lab.plan import MailServer
+from op25b.lab.servers import PASSWORD, MailServer
 
 _NOBODY = 65534
 
@@ -59,14 +59,14 @@ def main_cf(server: MailServer, directory: str, known: frozenset[str]) -> str:
         "maillog_file": f"{directory}/log",
         "alias_maps": "",
         "alias_database": "",
-        # No DNS in the lab: peers have no names, and mail for elsewhere goes to a literal address.
+        # No DNS in the lab: peers have no names, next hops are addresses or names of the hosts file.
         "smtpd_peername_lookup": "no",
         "disable_dns_lookups": "yes",
         "smtp_host_lookup": "native",
         "relayhost": f"[{server.relay_to}]:25" if server.relay_to else "",
         "mynetworks": f"cidr:{directory}/etc/networks",
         "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
-        "virtual_mailbox_domains": server.domain,
+        "virtual_mailbox_domains": ", ".join(server.domains),
         "virtual_mailbox_base": directory,
         "virtual_mailbox_maps": "static:inbox/",
         "virtual_uid_maps": f"static:{_NOBODY}",
@@ -77,9 +77,34 @@ def main_cf(server: MailServer, directory: str, known: frozenset[str]) -> str:
         "in_flow_delay": "0",
         "smtpd_forbid_unauth_pipelining": "yes",
         "smtpd_forbid_bare_newline": "normalize",
+        **_smart_hosts(server, directory),
     }
     hardening = {"smtpd_forbid_unauth_pipelining", "smtpd_forbid_bare_newline"}
     return "".join(f"{name} = {value}\n" for name, value in settings.items() if name not in hardening or name in known)
+
+
+def _smart_hosts(server: MailServer, directory: str) -> dict[str, str]:
+    """How the owner of a home server sets up the provider's server as a smart host."""
+    if not server.smart_hosts:
+        return {}
+    hops = {way.sender: (f"[{way.host}]:{way.port}", way.account) for way in server.smart_hosts}
+    logins = {hop: account for hop, account in hops.values() if account}
+    return {
+        "sender_dependent_relayhost_maps": _inline({sender: hop for sender, (hop, _) in hops.items()}),
+        "smtp_sasl_auth_enable": "yes",
+        "smtp_sasl_security_options": "noanonymous",
+        # its SCRAM refuses op25b's number of iterations, and hashes that were taken over have no SCRAM keys at first
+        "smtp_sasl_mechanism_filter": "plain",
+        "smtp_sasl_password_maps": _inline({hop: f"{account}:{PASSWORD}" for hop, account in logins.items()}),
+        # without a name in the handshake a server with several certificates shows its first
+        "smtp_tls_policy_maps": _inline(dict.fromkeys(logins, "secure match=nexthop servername=hostname")),
+        "smtp_tls_CAfile": f"{Path(directory).parent}/authority.pem",
+        "smtp_address_preference": "ipv4",
+    }
+
+
+def _inline(table: dict[str, str]) -> str:
+    return "inline:{" + ", ".join(f"{{{key} = {value}}}" for key, value in table.items()) + "}"
 
 
 def master_cf(server: MailServer) -> str:
@@ -138,9 +163,12 @@ def standin_command(server: MailServer, root: Path, directory: str) -> list[str]
         "name": server.names[0],
         "addresses": [str(a) for a in server.addresses],
         "ports": server.ports,
-        "domain": server.domain,
+        "domains": server.domains,
         "relay_for": [str(n) for n in server.relay_for],
         "relay_to": str(server.relay_to) if server.relay_to else None,
+        "smart_hosts": {way.sender: [way.host, way.port, way.account] for way in server.smart_hosts},
+        "password": PASSWORD,
+        "authority": f"{Path(directory).parent}/authority.pem",
         "inbox": f"{directory}/inbox",
         "key": f"{directory}/etc/key.pem",
         "certificate": f"{directory}/etc/cert.pem",

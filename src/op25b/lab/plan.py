@@ -3,7 +3,7 @@
 The network is a tree with the transit router `internet` at its root:
 
     internet ─┬─ edge ─┬─ sub-POOL ...   one subscriber host per pool, one per extra customer
-              │        └─ mail           all own servers
+              │        └─ mail           all own servers: op25b; a mailbox server behind them
               ├─ foreign                 a mail server elsewhere: 25, 587, 465
               ├─ web                     webmail elsewhere
               └─ otherisp ── offnet      another provider's edge, and its subscriber
@@ -15,22 +15,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
+from op25b.lab import servers
 from op25b.lab.addresses import Address, Network, free_host, lab_networks, whole
+from op25b.lab.servers import FOREIGN_DOMAIN, HOME_DOMAIN, MAILBOXES, Account, MailServer, OwnServer, Service
+
+_LOOPBACK = ip_address("127.0.0.1")
 
 
 @dataclass(frozen=True)
 class Pool:
     name: str
     prefixes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class OwnServer:
-    """A server of the provider: host names, addresses, and the TCP ports that are open on it."""
-
-    hosts: tuple[str, ...]
-    addresses: tuple[str, ...]
-    ports: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,11 @@ class Provider:
         lies wholly inside them.
     destinations: further addresses that the foreign mail server answers on (those of exempt destinations).
     home_servers: pools and customers whose subscriber host runs a mail server of its own, which takes mail
-        for HOME_DOMAIN on port 25 and delivers mail for elsewhere straight to the foreign server.
+        for HOME_DOMAIN on port 25 and delivers mail for elsewhere straight to the foreign server, or to the
+        provider's as its smart host.
+    policy: the text of the policy file, which the own servers serve by.
+    domains: those of the customers' mail addresses.
+    pop: customers read their mail by POP.
     """
 
     name: str
@@ -59,6 +58,9 @@ class Provider:
     reserved: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
     home_servers: tuple[str, ...] = ()
+    policy: str = ""
+    domains: tuple[str, ...] = ()
+    pop: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,26 +78,10 @@ class Host:
         """Its first address of the family 4 or 6, or None."""
         return next((a for a in self.addresses if a.version == version), None)
 
-
-@dataclass(frozen=True)
-class MailServer:
-    """One mail server instance on `host`, named as its mailbox is. It delivers `domain` into one mailbox,
-    and relays everything else for clients in `relay_for`, to `relay_to` on port 25. Port 587 wants STARTTLS,
-    465 is TLS from the first byte (RFC 8314)."""
-
-    name: str
-    host: str
-    names: tuple[str, ...]
-    addresses: tuple[Address, ...]
-    ports: tuple[int, ...]
-    domain: str
-    relay_for: tuple[Network, ...] = ()
-    relay_to: Address | None = None
-
-
-FOREIGN_DOMAIN = "foreign.example"
-PROVIDER_DOMAIN = "provider.example"
-HOME_DOMAIN = "home.example"
+    def another_address(self, version: int) -> Address | None:
+        """One that is routed to it and not its own yet, or None."""
+        routed = [network for network in self.routed if network.version == version]
+        return free_host(routed, map(whole, self.addresses))
 
 
 @dataclass(frozen=True)
@@ -103,7 +89,9 @@ class LabPlan:
     provider: str
     hosts: tuple[Host, ...]
     mail_servers: tuple[MailServer, ...]
+    services: tuple[Service, ...]
     subscribers: dict[str, str] = field(hash=False)  # pool or customer name -> host name
+    accounts: dict[str, Account] = field(hash=False)  # host name -> its user's account
 
     def host(self, name: str) -> Host:
         """Raises KeyError for a host that is not in the plan."""
@@ -112,6 +100,11 @@ class LabPlan:
     def subscriber(self, name: str) -> Host:
         """The subscriber host of a pool or of an extra customer."""
         return self.host(self.subscribers[name])
+
+    def router(self, name: str) -> str:
+        """The edge router that a host is behind, its own provider's; for a host that is behind none, `edge`."""
+        uplink = self.host(name).uplink
+        return uplink if uplink and uplink != "internet" else "edge"
 
     def children(self, router: str) -> Iterator[Host]:
         return (h for h in self.hosts if h.uplink == router)
@@ -124,7 +117,8 @@ class LabPlan:
 
     def names(self) -> Iterator[tuple[Address, str]]:
         """(address, host name) pairs for the lab's hosts file."""
-        for server in self.mail_servers:
+        servers: tuple[MailServer | Service, ...] = (*self.mail_servers, *self.services)
+        for server in servers:
             yield from ((a, name) for a in server.addresses for name in server.names)
         yield from ((a, f"www.{FOREIGN_DOMAIN}") for a in self.host("web").addresses)
 
@@ -150,11 +144,16 @@ def lab_plan(provider: Provider) -> LabPlan:
     if len({h.name for h in hosts}) < len(hosts):
         raise ValueError(f"{provider.name}: two pools or customers have the same name")
     given = [*(p.name for p in provider.pools), *(c.name for c in provider.customers)]
+    users = ["offnet", *(host.name for host in subscribers)]
+    accounts = servers.accounts(users, provider.domains, provider.servers)
+    by_name = {h.name: h for h in hosts}
     return LabPlan(
         provider.name,
         hosts,
-        tuple(_mail_servers(provider, hosts)),
+        tuple(_mail_servers(provider, by_name, accounts)),
+        servers.services(provider.servers, provider.domains, provider.pop, by_name["foreign"].addresses, _LOOPBACK),
         {name: _host_name(name) for name in given},
+        accounts,
     )
 
 
@@ -201,26 +200,17 @@ def _hosts_around(
     )
 
 
-def _mail_servers(provider: Provider, hosts: Sequence[Host]) -> Iterator[MailServer]:
-    by_name = {h.name: h for h in hosts}
-    foreign = by_name["foreign"]
-
-    def relay(addresses: Sequence[Address]) -> Address | None:
-        return foreign.address(4 if any(a.version == 4 for a in addresses) else 6)
-
-    yield MailServer("foreign", "foreign", (f"mx.{FOREIGN_DOMAIN}",), foreign.addresses, (25, 587, 465), FOREIGN_DOMAIN)
-    customers = tuple(n for h in hosts if h.name.startswith("sub-") for n in _own_networks(h))
-    for index, server in enumerate(provider.servers):
-        addresses = tuple(map(ip_address, server.addresses))
-        yield MailServer(
-            f"own{index}", "mail", server.hosts, addresses, server.ports,
-            PROVIDER_DOMAIN, customers, relay(addresses),
-        )  # fmt: skip
+def _mail_servers(provider: Provider, hosts: dict[str, Host], accounts: dict[str, Account]) -> Iterator[MailServer]:
+    foreign = hosts["foreign"].addresses
+    yield MailServer("foreign", "foreign", (f"mx.{FOREIGN_DOMAIN}",), foreign, (25, 587, 465), (FOREIGN_DOMAIN,))
+    if provider.servers:
+        yield MailServer(MAILBOXES, "mail", (f"{MAILBOXES}.example",), (_LOOPBACK,), (25,), provider.domains)
     for name in provider.home_servers:
-        home = by_name[_host_name(name)]
+        home = hosts[_host_name(name)]
         yield MailServer(
-            home.name, home.name, (f"{home.name}.{HOME_DOMAIN}",), home.addresses, (25,), HOME_DOMAIN,
-            tuple(map(whole, home.addresses)), relay(home.addresses),
+            home.name, home.name, (f"{home.name}.{HOME_DOMAIN}",), home.addresses, (25,), (HOME_DOMAIN,),
+            tuple(map(whole, home.addresses)), servers.reached_from(home.addresses, foreign),
+            servers.smart_hosts(accounts.get(home.name), provider.servers),
         )  # fmt: skip
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from op25b.lab.claims import Claim, Claims
 from op25b.lab.trial import Trial
 
 NOT_YET = "not yet"
+NOT_HERE = "not without root"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One claim. `ok` is None for a claim that belongs to a part which is not built yet."""
+    """One claim. `ok` is None for a claim that belongs to a part which is not built yet, or cannot run here."""
 
     claim: Claim
     expected: str
@@ -31,13 +32,19 @@ class Row:
         }
 
 
-def rows(claims: Claims, providers: Iterable[str], trials: Iterable[Trial]) -> list[Row]:
-    """A row for each claim of these providers, in the order of the list."""
+def rows(
+    claims: Claims, providers: Iterable[str], trials: Iterable[Trial], left_out: Collection[str] = ()
+) -> list[Row]:
+    """A row for each claim of these providers, in the order of the list; `left_out`: those that cannot run here."""
     by_claim: dict[str, list[Trial]] = {}
     for trial in trials:
         by_claim.setdefault(trial.claim, []).append(trial)
     wanted = set(providers)
-    return [_row(claim, by_claim.get(claim.id, [])) for claim in claims.claims if claim.provider in wanted]
+    theirs = [claim for claim in claims.claims if claim.provider in wanted]
+    return [
+        Row(claim, claim.title, NOT_HERE, None) if claim.id in left_out else _row(claim, by_claim.get(claim.id, []))
+        for claim in theirs
+    ]
 
 
 def _row(claim: Claim, trials: list[Trial]) -> Row:

@@ -11,13 +11,16 @@ from op25b.errors import UserError
 from op25b.lab.claims import Claim, Try
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab
-from op25b.lab.plan import Customer, OwnServer, Pool, Provider
+from op25b.lab.plan import Customer, Pool, Provider
+from op25b.lab.servers import OwnServer
 from op25b.policy import scope
 from op25b.policy.model import Exemption, Policy, Scope
 from op25b.policy.model import Pool as PolicyPool
 
+_SUBDOMAINS = ("aa2", "bb3")
 
-def provider(policy: Policy, claims: Iterable[Claim]) -> Provider:
+
+def provider(policy: Policy, text: str, claims: Iterable[Claim]) -> Provider:
     """What the lab has to build for these claims: hosts for pools and exemptions, home servers where one is tried."""
     tries = [each for claim in claims for each in claim.tries]
     homes = [pool.name for each in tries if needs_home_server(each) for pool in pools(policy, each)[:1]]
@@ -25,7 +28,7 @@ def provider(policy: Policy, claims: Iterable[Claim]) -> Provider:
         name=policy.provider.name,
         pools=tuple(Pool(pool.name, tuple(map(str, pool.prefixes))) for pool in policy.pools),
         servers=tuple(
-            OwnServer(_names(server.hosts), tuple(map(str, server.addresses)), server.ports)
+            OwnServer(server.name, _names(server.hosts), tuple(map(str, server.addresses)), server.ports)
             for server in policy.own_servers
         ),
         customers=tuple(
@@ -35,6 +38,9 @@ def provider(policy: Policy, claims: Iterable[Claim]) -> Provider:
         reserved=tuple(str(prefix) for exemption in policy.exemptions for prefix in exemption.prefixes),
         destinations=tuple(str(prefix[0]) for exemption in policy.exemptions for prefix in exemption.destinations),
         home_servers=tuple(dict.fromkeys(homes)),
+        policy=text,
+        domains=_domains(policy),
+        pop=any(each.pop for each in tries),
     )
 
 
@@ -54,7 +60,16 @@ def pools(policy: Policy, each: Try) -> list[PolicyPool]:
 
 
 def _names(hosts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(host.replace("{subdomain}", "aa2") for host in hosts)
+    """With `{subdomain}` a name for each; claim S7."""
+    return tuple(dict.fromkeys(host.replace("{subdomain}", each) for each in _SUBDOMAINS for host in hosts))
+
+
+def _domains(policy: Policy) -> tuple[str, ...]:
+    """Of the customers' mail addresses: where servers are named by sub-domain, these have one."""
+    brands = [domain for brand in policy.provider.brands for domain in brand.domains]
+    if not any("{subdomain}" in host for server in policy.own_servers for host in server.hosts):
+        return tuple(brands)
+    return tuple(f"{each}.{domain}" for domain in brands for each in _SUBDOMAINS)
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """A small SMTP server (RFC 5321, STARTTLS of RFC 3207) that takes Postfix's place where Postfix cannot run.
 
-A program of its own, standard library only. Its argument is a JSON file: name, addresses, ports, domain
+A program of its own, standard library only. Its argument is a JSON file: name, addresses, ports, domains
 (delivered into the Maildir `inbox`), relay_for (networks whose mail for elsewhere is handed to port 25 of
-relay_to), key, certificate. It writes `ready` to standard output once it listens everywhere.
+relay_to), smart_hosts (sender: host, port, and user name or null, for mail that goes there instead, with
+password and authority), key, certificate. It writes `ready` to standard output once it listens everywhere.
 """
 
 from __future__ import annotations
@@ -28,9 +29,12 @@ class Settings:
     name: str
     addresses: list[str]
     ports: list[int]
-    domain: str
+    domains: list[str]
     relay_for: list[str]
     relay_to: str | None
+    smart_hosts: dict[str, tuple[str, int, str | None]]
+    password: str
+    authority: str
     inbox: str
     key: str
     certificate: str
@@ -43,6 +47,17 @@ class Settings:
     def relays_for(self, client: str) -> bool:
         address = ip_address(client)
         return self.relay_to is not None and any(address in ip_network(n) for n in self.relay_for)
+
+    def is_local(self, recipient: str) -> bool:
+        return recipient.rpartition("@")[2].lower() in self.domains
+
+    def relay(self, sender: str, recipients: list[str], message: bytes) -> None:
+        host, port, user = self.smart_hosts.get(sender, (self.relay_to or "", 25, None))
+        with smtplib.SMTP(host, port, local_hostname=self.name, timeout=10) as client:
+            if user is not None:
+                client.starttls(context=ssl.create_default_context(cafile=self.authority))
+                client.login(user, self.password)
+            client.sendmail(sender, recipients, message)
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -105,10 +120,9 @@ class Dialog(socketserver.StreamRequestHandler):
 
     def _rcpt(self, rest: str) -> None:
         recipient, settings = _path(rest), self.server.settings
-        local = recipient.lower().endswith("@" + settings.domain)
         if self.sender is None:
             self._say(503, "5.5.1 need MAIL command")
-        elif not local and not settings.relays_for(self.client_address[0]):
+        elif not settings.is_local(recipient) and not settings.relays_for(self.client_address[0]):
             self._say(554, "5.7.1 Relay access denied")
         else:
             self.recipients.append(recipient)
@@ -129,11 +143,10 @@ class Dialog(socketserver.StreamRequestHandler):
 
     def _hand_on(self, message: bytes) -> None:
         settings = self.server.settings
-        elsewhere = [r for r in self.recipients if not r.lower().endswith("@" + settings.domain)]
+        elsewhere = [r for r in self.recipients if not settings.is_local(r)]
         try:
-            if elsewhere and settings.relay_to:
-                with smtplib.SMTP(settings.relay_to, 25, local_hostname=settings.name, timeout=10) as relay:
-                    relay.sendmail(self.sender or "", elsewhere, message)
+            if elsewhere:
+                settings.relay(self.sender or "", elsewhere, message)
         except (OSError, smtplib.SMTPException) as error:
             self._say(451, f"4.4.1 {error}")
             return

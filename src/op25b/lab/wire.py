@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,8 +76,8 @@ class Outcome:
         return self.kind not in (Kind.CONNECTED, Kind.NONE)
 
 
-def classify(seen: Iterable[Seen], port: int, target: Address | None = None) -> Outcome:
-    """The outcome of the attempt to reach `port` (at `target`, when one is given).
+def classify(seen: Iterable[Seen], port: int, target: Address | None = None, source: Address | None = None) -> Outcome:
+    """The outcome of the attempt to reach `port` (at `target`, from `source`, where they are given).
 
     Where a client tried several times, a connection counts before a refusal, a refusal before silence,
     and the first of its kind is the one told.
@@ -89,7 +90,8 @@ def classify(seen: Iterable[Seen], port: int, target: Address | None = None) -> 
             isinstance(segment, Segment)
             and segment.flags & (SYN | ACK) == SYN
             and segment.dport == port
-            and (target is None or segment.target == target)
+            and target in (None, segment.target)
+            and source in (None, segment.source)
         ):
             tries.setdefault((segment.source, segment.sport, segment.target), one)
     outcomes = [_outcome(syn, packets) for syn in tries.values()]
@@ -164,6 +166,12 @@ class Recording:
         if struct.unpack("II", statistics)[1]:
             raise OverflowError("packets were lost while recording")
         return list(self._seen)
+
+    def restart(self) -> None:
+        """Forget everything so far, what was lost of it too."""
+        with suppress(OverflowError):
+            self.read()
+        self._seen.clear()
 
     def close(self) -> None:
         self._tap.close()

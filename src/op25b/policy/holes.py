@@ -33,6 +33,7 @@ def warnings(parts: Parts, where: Positions) -> Iterator[Fault]:
         _unknown_words(parts),
         _exemptions(parts),
         _filter(parts),
+        _submission(parts),
     ):
         yield Fault(*where.value(place), what, mend, "warning")
 
@@ -225,3 +226,9 @@ def _filter(parts: Parts) -> Iterator[Hole]:
     if parts.filter.fragments == "leave":
         what = "port 25 stays open to IPv6 packets cut before their TCP header"
         yield ("filter", "fragments"), what, 'write fragments = "block"'
+
+
+def _submission(parts: Parts) -> Iterator[Hole]:
+    if not parts.submission.trace_days:
+        what = "nobody can say who sent a message once it has left, when a complaint comes"
+        yield ("submission", "trace_days"), what, "write trace_days = 90"

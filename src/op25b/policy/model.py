@@ -232,6 +232,8 @@ class Submission(Table):
     pop_before_smtp: Annotated[PopBeforeSmtp, Field(strict=False)] = PopBeforeSmtp.REFUSED
     """For relaying on port 25 from outside the provider's network (claims S6, I13)."""
     pop_minutes: int = Field(default=10, ge=1, le=1440)
+    trace_days: int = Field(default=90, ge=0, le=3650)
+    """How long it is kept who sent a message, from which address and to whom; 0: no longer than the mail is there."""
 
 
 class ExemptionTerms(Table):

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from op25b.policy.model import Exemption, ExemptionTerms, Filter, OwnServer, Phase, Policy, Pool, Provider, Table
+from op25b.policy.model import (
+    Exemption,
+    ExemptionTerms,
+    Filter,
+    OwnServer,
+    Phase,
+    Policy,
+    Pool,
+    Provider,
+    Submission,
+    Table,
+)
 from op25b.policy.positions import Path
 
 LISTS = ("own_servers", "pools", "phases", "exemptions")
@@ -23,6 +34,7 @@ class Parts:
     document: dict[str, Any]
     provider: Provider | None
     filter: Filter
+    submission: Submission
     exemption_terms: ExemptionTerms
     own_servers: Placed[OwnServer]
     pools: Placed[Pool]
@@ -53,6 +65,7 @@ class Parts:
             document,
             provider=None if ("provider",) in faulty else single("provider", Provider),
             filter=single("filter", Filter),
+            submission=single("submission", Submission),
             exemption_terms=single("exemption_terms", ExemptionTerms),
             own_servers=placed("own_servers", OwnServer),
             pools=placed("pools", Pool),

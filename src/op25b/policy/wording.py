@@ -57,6 +57,7 @@ EXAMPLES = {
     "log_group": "log_group = 25",
     "log_rate": "log_rate = 1000",
     "pop_minutes": "pop_minutes = 10",
+    "trace_days": "trace_days = 90",
     "own_servers.ports": "ports = [587, 465]",
     "pools.name": 'name = "flets-tokyo"',
     "phases.name": 'name = "flets-lines"',

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from op25b.errors import UserError
 from op25b.policy import load as policy_load
@@ -20,9 +20,11 @@ from op25b.policy.fields import network, single_address
 from op25b.policy.intervals import Prefix
 from op25b.policy.model import Host, Policy, Port, Slug, Table
 from op25b.policy.positions import Positions
+from op25b.submission.postfix.endpoints import endpoint
 
 File = Annotated[Path, Field(strict=False)]
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
+Endpoint = Annotated[str, AfterValidator(endpoint)]
 Count = Annotated[int, Field(ge=0)]
 """0: no limit."""
 
@@ -100,10 +102,12 @@ class Submission(Table):
     """The way out."""
 
     hostname: Host
+    """This host's name in the greeting, in EHLO, in Received fields and in bounces."""
     server: Slug
     """Which of the policy's own servers this is."""
-    spool: File
-    listen: tuple[Listen, ...] = Field(strict=False, min_length=1)
+    spool: File = Path("/var/spool/op25b")
+    listen: tuple[Listen, ...] = Field(default=(), strict=False)
+    """None on a host where Postfix takes the mail; see `postfix`."""
     certificates: tuple[KeyPairFiles, ...] = Field(strict=False, min_length=1)
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     """Processes that serve clients; 0: one for each processor."""
@@ -112,6 +116,9 @@ class Submission(Table):
     local_recipients: Literal["accounts", "ask"] = "accounts"
     """How it is known which mailboxes there are, before strangers' mail to the local domains is taken on port 25:
     `accounts`: names and senders of the accounts in the store; `ask`: the domain's relay.routes host is asked."""
+    scram: bool = True
+    """Whether SCRAM is offered beside PLAIN and LOGIN. An account that was taken over has no keys for it until it has
+    logged in by one of these: where many have none, clients that do not fall back are better off without the offer."""
     auth_without_tls: bool = False
     hide_customers: bool = True
     """Whether the Received field keeps back the customer's address and host name; the logs and the spool have both."""
@@ -129,9 +136,12 @@ class Hop(Table):
     host: Host
     port: Port = 25
     tls: Literal["opportunistic", "encrypted", "verified"] = "opportunistic"
+    """Opportunistic: where it is offered and works. Encrypted: mail waits rather than go in clear. Verified: for the
+    host's name, by an authority that this system trusts."""
     implicit_tls: bool = False
     """TLS from the first byte, as on port 465."""
     username: str | None = None
+    """At the next hop: SCRAM-SHA-256 if it is offered, else PLAIN or LOGIN."""
     password_file: File | None = None
 
 
@@ -160,8 +170,27 @@ class Relay(Table):
     connections_per_destination: Annotated[int, Field(ge=1, le=1000)] = 20
 
     smart_host: Hop | None = None
+    """Where mail goes that has no route; without it, to its domain's MX."""
     routes: tuple[Route, ...] = Field(default=(), strict=False)
     dkim: tuple[DkimKey, ...] = Field(default=(), strict=False)
+
+
+class Postfix(Table):
+    """What op25b is for a Postfix on this host: its SASL server, its policy server, or both; see docs/postfix.md.
+
+    An endpoint is the path of a Unix socket, or `127.0.0.1:10025`, `[::1]:10025`.
+    """
+
+    auth: Endpoint | None = None
+    policy: Endpoint | None = None
+    group: str = "postfix"
+    """Whose members may connect to Unix sockets: the group that Postfix runs as."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.auth is None and self.policy is None:
+            raise ValueError("neither auth nor policy is there; write one, or both")
+        return self
 
 
 class Health(Table):
@@ -189,6 +218,14 @@ class Pop(Table):
     servers need not be named."""
 
 
+class Accounts(Table):
+    """Accounts beside those of the store."""
+
+    dovecot: File | None = None
+    """The auth socket of a running Dovecot (`op25b integrate dovecot`), asked for names that the store does not have.
+    SCRAM is not offered then: its server must have keys of every account."""
+
+
 class Config(Table):
     """The whole file. Relative paths are relative to it."""
 
@@ -199,6 +236,14 @@ class Config(Table):
     relay: Relay = Relay()
     health: Health = Health()
     pop: Pop | None = None
+    accounts: Accounts = Accounts()
+    postfix: Postfix | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.submission.listen and self.postfix is None:
+            raise ValueError("nothing is to be served; write [[submission.listen]], [postfix], or both")
+        return self
 
 
 def load(path: Path) -> Config:
@@ -267,6 +312,7 @@ def _absolute(config: Config, folder: Path) -> Config:
             "submission": submission.model_copy(update=changes),
             "relay": _absolute_relay(config.relay, folder),
             "pop": _absolute_pop(config.pop, folder) if config.pop else None,
+            "accounts": _absolute_accounts(config.accounts, folder),
         }
     )
 
@@ -280,6 +326,10 @@ def _absolute_relay(relay: Relay, folder: Path) -> Relay:
 
 def _absolute_pop(pop: Pop, folder: Path) -> Pop:
     return pop.model_copy(update={"secret_file": folder / pop.secret_file})
+
+
+def _absolute_accounts(accounts: Accounts, folder: Path) -> Accounts:
+    return accounts.model_copy(update={"dovecot": folder / accounts.dovecot}) if accounts.dovecot else accounts
 
 
 def _absolute_hop(hop: H, folder: Path) -> H:

@@ -21,6 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from op25b.errors import Missing, UserError
 from op25b.subscribers.accounts import Account
+from op25b.subscribers.dovecot_accounts import DovecotAccounts
+from op25b.subscribers.dovecot_auth import Away
 from op25b.subscribers.lockout import Address
 from op25b.subscribers.login import Logins, Question, Result
 from op25b.subscribers.turns import Full, Turns
@@ -28,6 +30,10 @@ from op25b.subscribers.turns import Full, Turns
 T = TypeVar("T")
 P = ParamSpec("P")
 Sleep = Callable[[float], Awaitable[None]]
+
+
+DOVECOT_FAILURE_SECONDS = 3.0
+"""Dovecot refuses after 2 seconds, and looks twice a second whether they are over."""
 
 
 class Unavailable(Exception):
@@ -39,7 +45,8 @@ class Settings:
     """`failure_seconds`: a failed log-in is answered so long after it was asked, or at a multiple of that.
 
     Whatever a check cost (an imported bcrypt hash 40 ms, none for who is locked out), the answer's time does not tell.
-    As Dovecot's `auth_failure_delay`, it also slows guessing.
+    As Dovecot's `auth_failure_delay`, it also slows guessing. Where a Dovecot is asked as well it must be longer than
+    that (see DOVECOT_FAILURE_SECONDS): else it would tell which names are the store's.
 
     `hashing_threads`: passwords hashed at once, each with 19 MiB. `waiting`: those that may wait for it, and
     `patience_seconds`: how long.
@@ -53,11 +60,17 @@ class Settings:
 
 
 class AsyncLogins:
-    """`Logins` for one event loop. `clock` as there; `sleep` as `asyncio.sleep`."""
+    """`Logins` for one event loop. `clock` as there; `sleep` as `asyncio.sleep`; `dovecot`: asked for other names."""
 
     def __init__(
-        self, logins: Logins, settings: Settings, clock: Callable[[], float], sleep: Sleep = asyncio.sleep
+        self,
+        logins: Logins,
+        settings: Settings,
+        clock: Callable[[], float],
+        sleep: Sleep = asyncio.sleep,
+        dovecot: DovecotAccounts | None = None,
     ) -> None:
+        self._dovecot = dovecot
         self._logins, self._settings, self._clock, self._sleep = logins, settings, clock, sleep
         self._reading = ThreadPoolExecutor(settings.reading_threads, thread_name_prefix="op25b-accounts")
         self._hashing = ThreadPoolExecutor(settings.hashing_threads, thread_name_prefix="op25b-passwords")
@@ -72,21 +85,31 @@ class AsyncLogins:
         question = await self._run(self._reading, self._logins.look_up, name, address)
         result = self._logins.decide(question, password)
         if result is None:
-            result = await self._proved(question, password)
-        return await self._answer(question, password, result, started)
+            result = await self._proved(question, password, address)
+        return await self._answer(question, password if question.account else None, result, started)
 
     async def begin_scram(self, name: str, address: Address) -> Question:
         """What is known of a name, for a SCRAM exchange over its `keys`. Raises Unavailable."""
         return await self._run(self._reading, self._logins.look_up, name, address)
+
+    def at_once(self, name: str, password: str, address: Address) -> Result | None:
+        """`check`, if it takes no waiting; see `Logins.at_once`."""
+        return self._logins.at_once(name, password, address)
 
     async def end_scram(self, question: Question, proved: bool, unique: bytes) -> Result:
         """The end of that exchange; see `Logins.end_scram`."""
         started = self._clock()
         return await self._answer(question, None, self._logins.end_scram(question, proved, unique), started)
 
+    async def account(self, name: str) -> Account | None:
+        """The account of a prepared name as it is now, for one that was let in before. Raises Unavailable."""
+        account = await self._run(self._reading, self._logins.account, name)
+        return self._dovecot.account(name) if account is None and self._dovecot is not None else account
+
     async def owner(self, names: Sequence[str], sender: str) -> Account | None:
         """The first of these accounts, known without a log-in here, that may send as `sender`. Raises Unavailable."""
-        return await self._run(self._reading, self._logins.owner, names, sender)
+        elsewhere = None if self._dovecot is None else self._dovecot.account
+        return await self._run(self._reading, self._logins.owner, names, sender, elsewhere)
 
     async def fail(self) -> None:
         """Wait as long as a failed log-in does, for an exchange that failed before anything was checked."""
@@ -98,16 +121,20 @@ class AsyncLogins:
         self._reading.shutdown()
         self._hashing.shutdown()
         self._logins.close()
+        if self._dovecot is not None:
+            await self._dovecot.close()
 
-    async def _proved(self, question: Question, password: str) -> Result:
+    async def _proved(self, question: Question, password: str, address: Address) -> Result:
         """What the check of it says that is under way already, or a new one."""
         ticket = self._logins.ticket(question, password)
         if (proof := self._proofs.get(ticket)) is None:
-            proof = self._proofs[ticket] = asyncio.ensure_future(self._prove(question, password))
+            proof = self._proofs[ticket] = asyncio.ensure_future(self._prove(question, password, address))
             proof.add_done_callback(lambda _: self._proofs.pop(ticket))
         return await asyncio.shield(proof)
 
-    async def _prove(self, question: Question, password: str) -> Result:
+    async def _prove(self, question: Question, password: str, address: Address) -> Result:
+        if self._dovecot is not None and self._is_elsewhere(question):
+            return await self._ask_dovecot(self._dovecot, question, password, address)
         strange, failed = self._logins.rank(question)
         rank = strange, failed + self._from[question.block]
         self._from[question.block] += 1
@@ -120,6 +147,22 @@ class AsyncLogins:
             self._from[question.block] -= 1
             if not self._from[question.block]:
                 del self._from[question.block]
+
+    def _is_elsewhere(self, question: Question) -> bool:
+        return self._dovecot is not None and question.account is None and question.name != ""
+
+    async def _ask_dovecot(
+        self, dovecot: DovecotAccounts, question: Question, password: str, address: Address
+    ) -> Result:
+        try:
+            async with dovecot.in_turn(question.name, question.block):
+                # those before may have failed
+                if refused := self._logins.decide(question, password):
+                    return refused
+                account = await dovecot.check(question.name, password, address)
+                return self._logins.proved_elsewhere(question, password, account)
+        except Away as away:
+            raise Unavailable(str(away)) from away
 
     async def _answer(self, question: Question, password: str | None, result: Result, started: float) -> Result:
         if result.account is None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from op25b.subscribers.failures import Failures
@@ -52,6 +53,7 @@ class Answer(Enum):
     BLOCK = "too many failures from this address"
 
 
+@lru_cache(maxsize=10_000)
 def block_of(address: Address) -> str:
     """The block that an address counts for: itself, or its /56. An IPv4 address mapped into IPv6 is the IPv4 one."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:

@@ -94,6 +94,26 @@ class Logins:
         self.renew(question, password, result)
         return result
 
+    def at_once(self, name: str, password: str, address: Address) -> Result | None:
+        """A log-in that waits for nothing: a customer's who gave the same password a moment ago. None for all others.
+
+        The account's version is read from the store all the same, as at every log-in; see `FreshAccounts.at_once`.
+        """
+        try:
+            account = self._fresh.at_once(account_name(name))
+        except ValueError:
+            return None
+        if account is None or account.secret.keys is None:
+            return None
+        block = block_of(address)
+        if self._recall(account.name, block) is None:
+            return None
+        question = Question(account.name, account, block, True, account.secret.keys, True)
+        result = self.decide(question, password)
+        if result is None or result.account is None or self.needs_renewal(question, password, result):
+            return None
+        return result
+
     def look_up(self, name: str, address: Address) -> Question:
         """Read what there is about a name as the client sent it. Raises UserError if the store cannot be used."""
         try:
@@ -103,7 +123,9 @@ class Logins:
             prepared = ""
         account = self._fresh.find(prepared)
         block = block_of(address)
-        known = account is not None and self._seen(prepared, block) is not None
+        # of accounts that are not in the store only memory knows
+        seen = self._seen(prepared, block) if account else self._recall(prepared, block)
+        known = seen is not None
         keys = account.secret.keys if account else None
         made_up = self._hasher.keys_of_nobody(*self._nobody.salt_and_iterations(prepared))
         return Question(prepared, account, block, known, keys or made_up, keys is not None)
@@ -112,18 +134,17 @@ class Logins:
         """The answer if it takes no hashing: locked out, or checked a moment ago. None if it does.
 
         The same wrong password from the same place is not hashed again: that tells nothing which it did not tell the
-        first time, and a client that was left with an old one would cost a hash at every try.
+        first time, and a client that was left with an old one would cost a hash at every try. Names without an account
+        here are asked again: one that is elsewhere may have it by now.
         """
         with self._lock:
             if refused := self._refused(question):
                 return refused
-            account, now = question.account, self._clock()
-            if account is not None and self._cache.knows(account, password, now):
+            if (account := question.account) is None:
+                return None
+            if self._cache.knows(account, password, self._clock()):
                 return self._let_in(question, account)
-            mark = self._mark(question, password)
-            if self._lockout.failed_before(question.name, question.block, mark, now):
-                return Result(Outcome.WRONG)
-        return None
+            return Result(Outcome.WRONG) if self._failed_before(question, password) else None
 
     def prove(self, question: Question, password: str) -> Result:
         """Check the password at full cost; as much of it for a name that has no account."""
@@ -132,12 +153,21 @@ class Logins:
             return result
         account = question.account
         if account is None:
-            self._hasher.check_nobody(password)
+            if not self._failed_before(question, password):
+                self._hasher.check_nobody(password)
         elif self._hasher.check(account.secret.hash, password):
             with self._lock:
                 self._cache.learn(account, password, self._clock())
                 return self._let_in(question, account)
         with self._lock:
+            self._failed(question, self._mark(question, password))
+        return Result(Outcome.WRONG)
+
+    def proved_elsewhere(self, question: Question, password: str, account: Account | None) -> Result:
+        """As `prove`, where somebody else has checked the password; `account`: whose it is, None if it is wrong."""
+        with self._lock:
+            if account is not None:
+                return self._let_in(question, account)
             self._failed(question, self._mark(question, password))
         return Result(Outcome.WRONG)
 
@@ -177,9 +207,18 @@ class Logins:
         except (UserError, SQLAlchemyError) as error:
             _log.warning("account %s: the store could not be brought up to date: %s", account.name, error)
 
-    def owner(self, names: Sequence[str], sender: str) -> Account | None:
-        """The first of these accounts (prepared names) that may send as `sender`; suspended ones may not."""
-        found = (self._fresh.find(name) for name in names)
+    def account(self, name: str) -> Account | None:
+        """The account of a prepared name as it is in the store now, for one that was let in before."""
+        return self._fresh.find(name)
+
+    def owner(
+        self, names: Sequence[str], sender: str, elsewhere: Callable[[str], Account | None] | None = None
+    ) -> Account | None:
+        """The first of these accounts (prepared names) that may send as `sender`; suspended ones may not.
+
+        `elsewhere` has those that the store has not.
+        """
+        found = (self._fresh.find(name) or (elsewhere and elsewhere(name)) for name in names)
         return next((each for each in found if each and each.suspended is None and each.may_send_as(sender)), None)
 
     def refresh(self) -> None:
@@ -204,6 +243,10 @@ class Logins:
 
     def _failed(self, question: Question, mark: bytes) -> None:
         self._lockout.failed(question.name, question.block, question.known, mark, self._clock())
+
+    def _failed_before(self, question: Question, password: str) -> bool:
+        mark = self._mark(question, password)
+        return self._lockout.failed_before(question.name, question.block, mark, self._clock())
 
     def _mark(self, question: Question, password: str) -> bytes:
         if question.account is None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import smtplib
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+from op25b.submission.driver.service import EXPLAINED
 from tests.support.service import CUSTOMER, MESSAGE, USER, Service, Wire, eventually
 
 TO = "x@elsewhere.example"
@@ -60,6 +62,30 @@ def test_an_address_has_so_many_connections_over_all_workers(bounded: Service) -
             return wire.reply().startswith(b"220")
 
     eventually(one_may_come)
+
+
+def test_over_the_cap_on_465_the_reason_is_told_under_tls_and_not_to_everybody(folder: Path) -> None:
+    def outcome(service: Service) -> bytes:
+        with Wire(service.implicit) as wire:
+            try:
+                wire.secure(service.client_tls)
+                return wire.reply()
+            except OSError:
+                return b"closed"
+
+    tables = "[submission.limits.address]\nconnections = 1\n"
+    with Service(folder, tables=tables) as service, Wire(service.starttls) as only:
+        only.reply()
+        assert outcome(service).startswith(b"421 4.7.0 too many connections from your address")
+        with Wire(service.implicit) as silent:
+            began = time.monotonic()
+            assert silent.reply() == b""
+            assert time.monotonic() - began < 15  # those who are served have 30 seconds for the handshake
+        began = time.monotonic()
+        with ThreadPoolExecutor(16) as clients:
+            flood = [each[:3] for each in clients.map(outcome, [service] * 100)]
+        assert set(flood) <= {b"421", b"clo"}
+        assert 1 <= flood.count(b"421") <= EXPLAINED * (time.monotonic() - began + 2)
 
 
 def test_an_account_has_so_many_sessions_and_recipients(bounded: Service) -> None:

@@ -122,6 +122,12 @@ smart_host = {{ host = "127.0.0.1", port = {port} }}
         assert queue("release", held["queue_id"]) == [held["queue_id"]]
         assert box.wait(2)[1].rcpt_tos == ["friend@elsewhere.example"]
         eventually(lambda: queue("list") == [])
+        # gone, and still known
+        lines = queue("trace", USER)
+        assert [(line["account"], line["address"]) for line in lines] == [(USER, "127.0.0.1")] * 2
+        assert queue("trace", held["queue_id"]) == lines[1:]
+        assert queue("trace", "--since", lines[1]["arrived"]) == lines[1:]
+        assert queue("trace", "nobody@elsewhere.example") == []
 
 
 def test_who_writes_to_dead_addresses_is_stopped_and_nobody_else(tmp_path: Path, mailbox: tuple[Mailbox, int]) -> None:

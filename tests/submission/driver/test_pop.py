@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import smtplib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,22 +15,24 @@ from tests.support.dovecot import NEEDED, Dovecot
 from tests.support.service import POLICY, USER, Service, eventually, free_ports
 
 pytestmark = NEEDED
-HANAKO = "hanako@netlaputa.example"
+HANAKO, JIRO = "hanako@netlaputa.example", "jiro@netlaputa.example"
 REQUIRED = POLICY + '[submission]\npop_before_smtp = "required"\npop_minutes = 1\n'
 POP = '[pop]\nport = {port}\nsecret_file = "secret"\nnot_from = ["127.0.0.9", "::1"]\n'
 SECRET = "0123456789abcdef"
 
 
-def _service(folder: Path, policy: str) -> Service:
+def _service(folder: Path, policy: str, tables: str = "", submission: str = "") -> Service:
     path = folder / "secret"
     path.write_text(f"{SECRET}\n")
     path.chmod(0o600)
-    return Service(folder, workers=2, policy=policy, tables=POP.format(port=free_ports(1)[0]))
+    return Service(
+        folder, workers=2, policy=policy, submission=submission, tables=POP.format(port=free_ports(1)[0]) + tables
+    )
 
 
 def _dovecot(service: Service) -> Dovecot:
-    both = snippet(config.load(service.config)).replace("service=pop3\n", "(service=pop3 or service=imap)\n")
-    return Dovecot({USER: "himitsu", HANAKO: "himitsu"}, both.replace("{", "{{").replace("}", "}}"))
+    more = snippet(config.load(service.config), "root").replace("service=pop3\n", "(service=pop3 or service=imap)\n")
+    return Dovecot(dict.fromkeys((USER, HANAKO, JIRO), "himitsu"), more)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +132,25 @@ def test_where_the_policy_refuses_it_nothing_opens(tmp_path: Path) -> None:
             client.starttls(context=service.client_tls)
             client.ehlo()
             assert client.mail(USER)[0] == 530
+
+
+def test_what_was_known_outlives_a_reload(service: Service, dovecot: Dovecot) -> None:
+    source = "127.0.0.13"
+    _read_mail(service, dovecot, source)
+    service.signal(signal.SIGHUP)
+    service.await_notice("READY=1")
+    _read_mail(service, dovecot, "127.0.0.14")
+    assert _send(service, source) == 250
+    assert not [line for line in service.log() if line["event"].startswith("process ended")]
+
+
+def test_dovecot_s_accounts_count_as_well(tmp_path: Path) -> None:
+    """Who is in Dovecot and not in the store."""
+    tables = '[accounts]\ndovecot = "auth"\n[[relay.routes]]\ndomain = "netlaputa.example"\nhost = "127.0.0.1"\n'
+    with _service(tmp_path, REQUIRED, tables, 'local_recipients = "ask"') as service, _dovecot(service) as dovecot:
+        _read_mail(service, dovecot, "127.0.0.3", JIRO)
+        assert _send(service, "127.0.0.3", JIRO) == 250
+        assert _send(service, "127.0.0.3") == 550
 
 
 def test_no_secret_is_logged(service: Service, dovecot: Dovecot) -> None:

@@ -176,6 +176,17 @@ def test_requiretls(tmp_path: Path, signed: bool, context: ssl.SSLContext | None
     asyncio.run(play())
 
 
+def test_requiretls_with_a_resolver_whose_word_is_anybodys(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with peer(Script(show=["REQUIRETLS"]), tls=GOOD) as hop:
+            records = Zone(zone(["mx.example.com"], mx_example_com=["127.0.0.1"]), signed=True)
+            async with world(tmp_path, zone=records, mx_port=hop.port, tls=trusting(), dnssec=False) as here:
+                assert await sent(here, requiretls=True) == (FAILED, "5.7.30")
+                assert hop.got == []
+
+    asyncio.run(play())
+
+
 @asynccontextmanager
 async def two(first: str, second: str) -> AsyncIterator[tuple[Peer, Peer]]:
     """Servers at two addresses with one port."""

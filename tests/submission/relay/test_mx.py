@@ -9,6 +9,7 @@ from typing import cast
 
 import dns.asyncresolver
 import dns.exception
+import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
@@ -16,6 +17,7 @@ import dns.resolver
 import dns.rrset
 import pytest
 
+from op25b.submission.driver import relaying
 from op25b.submission.relay import mx
 from op25b.submission.relay.mx import Hosts, NoRoute, Resolver
 from op25b.submission.relay.outcome import Result
@@ -130,7 +132,7 @@ def test_address_literals(domain: str, address: str | None) -> None:
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """A name server over UDP that knows one domain; it says SERVFAIL for another."""
+    """A name server over UDP that knows one domain; it says SERVFAIL for another. It validates for who asks."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.DatagramTransport, transport)
@@ -139,6 +141,7 @@ class NameServer(asyncio.DatagramProtocol):
         query = dns.message.from_wire(data)
         asked = query.question[0]
         response = dns.message.make_response(query)
+        response.flags |= query.flags & dns.flags.AD
         answers = {
             ("example.com.", "MX"): ["10 m.example.com."],
             ("m.example.com.", "A"): ["192.0.2.9"],
@@ -171,6 +174,17 @@ def test_with_dnspython_over_the_network() -> None:
             with pytest.raises(NoRoute) as caught:
                 await mx.hosts(domain, resolver, straight, NONE)
             assert caught.value.outcome.status == status
+        resolver.flags = relaying.resolver().flags
+        assert (await mx.hosts("example.com", resolver, straight, NONE)).secure
         transport.close()
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("servers", "local"), [(["127.0.0.1", "::1"], True), (["127.0.0.1", "192.0.2.1"], False), ([], False)]
+)
+def test_whose_word_for_dnssec_is_believed(servers: list[str], local: bool) -> None:
+    resolver = dns.asyncresolver.Resolver(configure=False)
+    resolver.nameservers = servers
+    assert relaying.is_local(resolver) is local

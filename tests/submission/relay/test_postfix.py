@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import dns.asyncresolver
 import pytest
 
+from op25b.submission.driver.mailboxes import ByCall
+from op25b.submission.relay.connect import contexts
 from op25b.submission.relay.settings import NextHop
 from op25b.submission.spool.envelope import Recipient
 from tests.submission.relay.test_connect import STRANGER
@@ -103,5 +106,39 @@ def test_postfix_refuses(tmp_path: Path, postfix: tuple[int, Path]) -> None:
             assert b"eve@example.org" in bounce
             [success] = [each for each in got if b"Reporting-MTA: dns; mx.example.com" in each]
             assert b"Action: delivered" in success
+
+    asyncio.run(play())
+
+
+def test_it_says_which_mailboxes_there_are(postfix: tuple[int, Path]) -> None:
+    """As a service with `local_recipients = "ask"` asks it."""
+    port, inbox = postfix
+    before = list(inbox.iterdir()) if inbox.exists() else []
+
+    async def ask() -> list[bool]:
+        routes = {"example.com": NextHop("127.0.0.1", port)}
+        nowhere = dns.asyncresolver.Resolver(configure=False)
+        mailboxes = ByCall(routes, "mail.example.net", nowhere, contexts(), time.monotonic)
+        return [await mailboxes.has(f"{name}@example.com") for name in ("bob", "nobody", "carol")]
+
+    assert asyncio.run(ask()) == [True, False, True]
+    assert (list(inbox.iterdir()) if inbox.exists() else []) == before
+
+
+def test_what_postfix_cannot_carry_bounces(postfix: tuple[int, Path], tmp_path: Path) -> None:
+    """Postfix has CHUNKING and no BINARYMIME; REQUIRETLS it has not either."""
+    port, _ = postfix
+
+    async def play() -> None:
+        async with world(tmp_path, smart_host=NextHop("127.0.0.1", port)) as here:
+            await here.submit("binary@example.com", sender="", body="BINARYMIME", content=b"A: b\r\n\r\n" + b"x" * 2000)
+            await here.submit("secret@example.com", sender="", requiretls=True)
+            await here.run(most=timedelta(minutes=5))
+            assert (here.last("binary@example.com")["event"], here.last("binary@example.com")["status"]) == (
+                FAILED, "5.6.3",
+            )  # fmt: skip
+            assert (here.last("secret@example.com")["event"], here.last("secret@example.com")["status"]) == (
+                FAILED, "5.7.30",
+            )  # fmt: skip
 
     asyncio.run(play())

@@ -146,12 +146,17 @@ def test_what_the_next_hop_cannot_take(change: Callable[[Letter], Letter], exten
 
 
 def test_all_that_a_next_hop_may_offer() -> None:
-    envelope = replace(ENVELOPE, smtputf8=True, requiretls=True, ret="FULL", envid="x=1")
+    to = (Recipient("bob@example.com", ("DELAY", "FAILURE"), "rfc822;b+o=b@example.org"), CAROL)
+    envelope = replace(ENVELOPE, recipients=to, smtputf8=True, requiretls=True, ret="FULL", envid="x=1")
     offer = "PIPELINING SIZE 8BITMIME SMTPUTF8 REQUIRETLS DSN"
     _, heard, _ = exchange(Letter(envelope, LETTER.content, True), YES * 3 + b"354\r\n", YES, extensions=offer)
     assert heard.split(b"\r\n")[0] == (
         b"MAIL FROM:<alice@example.net> SIZE=25 BODY=8BITMIME SMTPUTF8 REQUIRETLS RET=FULL ENVID=x+3D1"
     )
+    assert heard.split(b"\r\n")[1:3] == [
+        b"RCPT TO:<bob@example.com> NOTIFY=DELAY,FAILURE ORCPT=rfc822;b+2Bo+3Db@example.org",
+        b"RCPT TO:<carol@example.com>",
+    ]
 
 
 @pytest.mark.parametrize("replies", [[], [b"250 OK\r\n250 OK\r\n"], [YES * 3 + b"354 go\r\n"]])

@@ -146,6 +146,7 @@ async def world(
     tls: Contexts | None = None,
     poll: float = 60.0,
     connections: int = 500,
+    dnssec: bool = True,
 ) -> AsyncIterator[World]:
     settings = Settings(
         HERE,
@@ -153,6 +154,7 @@ async def world(
         smart_host=smart_host,
         mx_port=mx_port,
         connections=connections,
+        dnssec=dnssec,
         timeouts=timeouts,
         limits=limits or Limits(idle=0.2),
     )

@@ -16,11 +16,10 @@ from op25b.submission.driver.tls import TlsLayer
 from op25b.submission.protocol import Answer, Closed, Quit, Reply, Session, StartTls
 
 HANDSHAKE_SECONDS = 30
+REFUSED_HANDSHAKE_SECONDS = 5
 LEAVE_SECONDS = 10
 """How long a client may take to read the last reply."""
 CROWDED_SECONDS = 10
-BACKLOG = 256 * 1024
-"""Octets that may wait for a decision before the connection is no longer read."""
 
 IDLE = Reply(421, "4.4.2", "nothing came for too long; closing")
 SLOW = Reply(421, "4.4.2", "the message comes too slowly; closing")
@@ -41,7 +40,7 @@ class Connection(asyncio.Protocol):
     """Made by a listener for each client. Everything it is called for happens in the worker's one event loop."""
 
     __slots__ = (
-        "_backlog", "_closing", "_dialogue", "_eof", "_pace", "_paused", "_service", "_session", "_stuck", "_tls",
+        "_closing", "_dialogue", "_eof", "_pace", "_paused", "_refusal", "_service", "_session", "_stuck", "_tls",
         "_transport", "address", "listen", "terms",
     )  # fmt: skip
 
@@ -51,7 +50,8 @@ class Connection(asyncio.Protocol):
         """What was agreed when it came: a reload changes it for later ones."""
         self._tls: TlsLayer | None = None
         self._closing = self._eof = self._paused = self._stuck = False
-        self._backlog = 0
+        self._refusal: Reply | None = None
+        """To be said as soon as it can be."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         service = self._service
@@ -68,14 +68,24 @@ class Connection(asyncio.Protocol):
             refusal = refusal or CROWDED
         if refusal is not None:
             service.capped(refusal, self.address, None)
-            if implicit:  # no word before the handshake, and no handshake for who is not served
-                self._leave()
-            else:
-                self.end(refusal)
+            self._refused(refusal, implicit)
         elif implicit:
             self._begin_tls()
         else:
             self._write(self._session.banner())
+
+    def _refused(self, refusal: Reply, implicit: bool) -> None:
+        """Under TLS no word can be said before the handshake, which costs more than anything that is refused here.
+
+        So only so many a second are told why: clients in good faith, which come one by one.
+        """
+        if not implicit:
+            self.end(refusal)
+        elif self._service.may_explain():
+            self._refusal = refusal
+            self._begin_tls()
+        else:
+            self._leave()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
@@ -98,7 +108,10 @@ class Connection(asyncio.Protocol):
         if data:
             self._pace.octets += len(data)
             self._session.receive(data)
-            self._pump()
+            if self._session.waiting:
+                self._pause(True)  # it is kept until the decision
+            else:
+                self._pump()
 
     def eof_received(self) -> bool:
         # a client that sends everything and shuts its side still gets its replies
@@ -149,7 +162,7 @@ class Connection(asyncio.Protocol):
             if waited > LEAVE_SECONDS:
                 self._transport.abort()
         elif self._tls is not None and not self._tls.ready:
-            if waited > HANDSHAKE_SECONDS:
+            if waited > (HANDSHAKE_SECONDS if self._refusal is None else REFUSED_HANDSHAKE_SECONDS):
                 self._time_out(IDLE)
         elif self._session.waiting:
             pace.since = pace.window = now
@@ -213,8 +226,11 @@ class Connection(asyncio.Protocol):
         return starts_tls
 
     def _pace_reading(self) -> None:
-        """Stop reading while more comes than can be worked off."""
-        blocked = self._stuck or self._dialogue.draining or self._session.waiting
+        """Stop reading while more comes than can be worked off.
+
+        Not for each decision that is waited for: few clients send meanwhile, and to stop costs two system calls.
+        """
+        blocked = self._stuck or self._dialogue.draining or (self._paused and self._session.waiting)
         self._pause(blocked or (self._dialogue.in_message and self._service.behind()))
 
     def _pause(self, wanted: bool) -> None:
@@ -238,6 +254,9 @@ class Connection(asyncio.Protocol):
         self._write_raw(tls.outgoing())
         if tls.ready:
             self._dialogue.secured(tls)
+            if self._refusal is not None:
+                self.end(self._refusal)
+                return b""
             if self.listen.tls == "implicit":
                 self._write(self._session.banner())
             else:

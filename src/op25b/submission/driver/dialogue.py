@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from op25b.policy.intervals import Address
@@ -36,7 +37,7 @@ from op25b.submission.protocol import (
     Reset,
     Session,
 )
-from op25b.submission.spool import Entry, SpoolError, SpoolFull
+from op25b.submission.spool import Entry, SpoolFull
 from op25b.subscribers.accounts import Account
 from op25b.subscribers.async_login import Unavailable
 from op25b.subscribers.lockout import block_of
@@ -102,10 +103,10 @@ class Dialogue:
             case Reset():
                 self._forget()
             case Auth(mechanism, initial):
-                self._auth(mechanism, initial)
+                return self._auth(mechanism, initial)
             case AuthResponse(data):
                 assert self._log_in is not None
-                self._later(self._logging_in(self._log_in, self._log_in.go_on(data)))
+                return self._said(self._log_in, self._log_in.go_on(data))
             case AuthCancelled():
                 self._log_in = None
         return None
@@ -128,15 +129,21 @@ class Dialogue:
             self._service.limits.logged_out(self.account)
             self.account = None
 
-    def _auth(self, mechanism: str, initial: bytes | None) -> None:
+    def _auth(self, mechanism: str, initial: bytes | None) -> Answer | None:
         bindings = {} if self._tls is None else self._tls.bindings
-        self._log_in = LogIn(self._service.logins, mechanism, self._address, bindings, self._service.nonce())
-        self._later(self._logging_in(self._log_in, self._log_in.begin(initial)))
+        self._log_in = LogIn(self._service.logins, mechanism, self._address, bindings, self._service.nonce)
+        return self._said(self._log_in, self._log_in.begin(initial))
 
-    async def _logging_in(
-        self, log_in: LogIn, step: Coroutine[Any, Any, Challenge | Authenticated | Reply]
-    ) -> Challenge | Authenticated | Reply:
-        answer = await step
+    def _said(self, log_in: LogIn, answer: Challenge | Authenticated | None) -> Answer | None:
+        if answer is not None:
+            return self._logged_in(log_in, answer)
+        self._later(self._logging_in(log_in))
+        return None
+
+    async def _logging_in(self, log_in: LogIn) -> Answer:
+        return self._logged_in(log_in, await log_in.answer())
+
+    def _logged_in(self, log_in: LogIn, answer: Challenge | Authenticated | Reply) -> Answer:
         if isinstance(answer, Challenge):
             return answer
         service, taken = self._service, isinstance(answer, Authenticated)
@@ -299,24 +306,22 @@ class Dialogue:
             transaction.hold(why)
         unsaved, transaction.unsaved = transaction.unsaved, 0
         assert transaction.entry is not None
-        self._later(self._committing(transaction.entry, transaction.commit(), unsaved))
-        return None
-
-    async def _committing(self, entry: Entry, commit: Awaitable[str], unsaved: int) -> Reply:
-        service, began = self._service, self._service.now()
         service.receiving -= unsaved
         service.committing(unsaved)
-        try:
-            await commit
-        except SpoolError as error:
-            service.meters.add(Metric.SPOOL_FAILED)
-            service.log.error("spool failed", id=entry.queue_id, reason=str(error))
-            return FULL if isinstance(error, SpoolFull) else FAILED
-        finally:
-            service.committing(-unsaved)
-            self._forget()
-        service.took(entry, began)
-        return Reply(250, "2.0.0", f"queued as {entry.queue_id}")
+        transaction.commit(partial(self._committed, transaction.entry, unsaved, service.now()))
+        return None
+
+    def _committed(self, entry: Entry, unsaved: int, began: float, error: BaseException | None) -> None:
+        service = self._service
+        service.committing(-unsaved)
+        self._forget()
+        if error is None:
+            service.took(entry, began)
+            self._resume(Reply(250, "2.0.0", f"queued as {entry.queue_id}"))
+            return
+        service.meters.add(Metric.SPOOL_FAILED)
+        service.log.error("spool failed", id=entry.queue_id, reason=str(error))
+        self._resume(FULL if isinstance(error, SpoolFull) else FAILED)
 
     def _later(self, work: Coroutine[Any, Any, Answer]) -> None:
         # the loop itself keeps only weak references to tasks

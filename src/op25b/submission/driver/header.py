@@ -10,8 +10,9 @@ from email.policy import SMTP
 MAX_FROM = 8192
 """Octets of a From field that is looked at; a longer one counts as unreadable."""
 
-_FIELDS = re.compile(rb"^(from|date|message-id|received)[ \t]*:((?:[^\r]|\r\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
-_NO_FIELD = re.compile(rb"^(?![!-9;-~]+[ \t]*:|[ \t])[^\n]", re.MULTILINE)
+# Of a header with a newline before it: looking for that octet is 10 times as fast as for a line's beginning.
+_FIELDS = re.compile(rb"\n(from|date|message-id|received)[ \t]*:([^\r]*(?:\r\n[ \t][^\r]*)*)", re.IGNORECASE)
+_NO_FIELD = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t])[^\n]")
 _ADDRESS = r"[^\s<>()\[\],:;@\"\\]+@[^\s<>()\[\],:;@\"\\]+"
 _PLAIN = re.compile(rf"({_ADDRESS})|(?:\"(?:[^\"\\]|\\.)*\"|[^<>()\[\],:;@\"\\]*)\s*<({_ADDRESS})>")
 """The two ways in which nearly every From is written; for the others there is a full parser, 100 times slower."""
@@ -44,10 +45,11 @@ def split(data: bytes | bytearray, start: int) -> int:
 def read(header: bytes) -> Header:
     """Of the bytes of a header, each line ended by CRLF."""
     values: dict[bytes, list[bytes]] = {b"from": [], b"date": [], b"message-id": [], b"received": []}
-    for field in _FIELDS.finditer(header):
+    lines = b"\n" + header
+    for field in _FIELDS.finditer(lines):
         values[field[1].lower()].append(field[2])
     authors = _authors(values[b"from"][0]) if len(values[b"from"]) == 1 else ()
-    well_formed = _NO_FIELD.search(header) is None
+    well_formed = _NO_FIELD.search(lines) is None
     return Header(authors, bool(values[b"date"]), bool(values[b"message-id"]), len(values[b"received"]), well_formed)
 
 

@@ -14,9 +14,10 @@ import fcntl
 import hashlib
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from typing import NamedTuple
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -42,6 +43,7 @@ class Counter(IntEnum):
 
 _PERIODS = (HOUR, DAY, HOUR, DAY, HOUR, 600.0, HOUR, HOUR)
 _CELL = 1 + 3 * len(Counter)
+_FIELDS = tuple(1 + 3 * counter for counter in range(len(Counter)))
 _PROBES = 8
 
 
@@ -52,9 +54,9 @@ class Ledger:
         self._workers = workers
         self._slots = slots
         self._secret = os.urandom(16)  # nobody can choose addresses whose keys fall together
-        self._keys = memoryview(mmap.mmap(-1, slots * 8)).cast("Q")
-        self._used = memoryview(mmap.mmap(-1, slots * 4)).cast("I")
-        self._cells = memoryview(mmap.mmap(-1, slots * workers * _CELL * 4)).cast("I")
+        self.keys = memoryview(mmap.mmap(-1, slots * 8)).cast("Q")
+        self.used = memoryview(mmap.mmap(-1, slots * 4)).cast("I")
+        self.fields = memoryview(mmap.mmap(-1, slots * workers * _CELL * 4)).cast("I")
         self._lock = os.memfd_create("ledger")
 
     def view(self, worker: int) -> View:
@@ -64,8 +66,8 @@ class Ledger:
     def forget(self, worker: int) -> None:
         """The worker is dead: its connections are gone. Its other counts stay."""
         for slot in range(self._slots):
-            if self._keys[slot]:
-                self._cells[self.cell(slot, worker)] = 0
+            if self.keys[slot]:
+                self.fields[self.cell(slot, worker)] = 0
 
     def cell(self, slot: int, worker: int) -> int:
         return (slot * self._workers + worker) * _CELL
@@ -82,29 +84,19 @@ class Ledger:
         tried = [(fingerprint + step) % self._slots for step in range(_PROBES)]
         with self._locked():
             for slot in tried:
-                if self._keys[slot] == fingerprint:
+                if self.keys[slot] == fingerprint:
                     return slot
             slot = min(tried, key=self._value)
-            self._keys[slot] = fingerprint
-            self._used[slot] = int(now)
+            self.keys[slot] = fingerprint
+            self.used[slot] = int(now)
             first = self.cell(slot, 0)
             for field in range(first, first + self._workers * _CELL):
-                self._cells[field] = 0
+                self.fields[field] = 0
         return slot
 
-    def holds(self, slot: int, fingerprint: int) -> bool:
-        return self._keys[slot] == fingerprint
-
-    def touch(self, slot: int, now: float) -> None:
-        self._used[slot] = int(now)
-
-    @property
-    def fields(self) -> memoryview[int]:
-        return self._cells
-
     def _value(self, slot: int) -> tuple[bool, bool, int]:
-        taken = self._keys[slot] != 0
-        return taken, taken and any(self._cells[cell] for cell in self.cells(slot)), self._used[slot]
+        taken = self.keys[slot] != 0
+        return taken, taken and any(self.fields[cell] for cell in self.cells(slot)), self.used[slot]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -115,6 +107,15 @@ class Ledger:
             fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
 
+class Place(NamedTuple):
+    """Where a key is counted. `mine` and `cells`: the first field of one's own cell, and of each worker's."""
+
+    slot: int
+    fingerprint: int
+    mine: int
+    cells: tuple[int, ...]
+
+
 class View:
     """One worker's way into the ledger. `now` is a monotonic clock that all workers share, in seconds."""
 
@@ -122,51 +123,67 @@ class View:
         self._ledger = ledger
         self._worker = worker
         self._fields = ledger.fields
-        self._known: dict[bytes, tuple[int, int]] = {}
+        self._known: dict[bytes, Place] = {}
 
     def connected(self, key: bytes, now: float) -> int:
         """Counts one more connection; returns how many there are now, this one included."""
-        slot = self._slot(key, now)
-        self._fields[self._ledger.cell(slot, self._worker)] += 1
-        return sum(self._fields[cell] for cell in self._ledger.cells(slot))
+        place = self._place(key, now)
+        self._fields[place.mine] += 1
+        return sum([self._fields[cell] for cell in place.cells])
 
     def disconnected(self, key: bytes, now: float) -> None:
         """Counts one connection less."""
-        cell = self._ledger.cell(self._slot(key, now), self._worker)
-        if self._fields[cell]:  # 0 if the key had to make room meanwhile
-            self._fields[cell] -= 1
+        mine = self._place(key, now).mine
+        if self._fields[mine]:  # 0 if the key had to make room meanwhile
+            self._fields[mine] -= 1
 
     def add(self, key: bytes, counter: Counter, count: int, now: float) -> None:
         """Counts `count` more."""
-        fields, period = self._fields, int(now / _PERIODS[counter])
-        at = self._ledger.cell(self._slot(key, now), self._worker) + 1 + 3 * counter
-        if fields[at] != period:
-            fields[at + 2] = fields[at + 1] if fields[at] == period - 1 else 0
-            fields[at + 1] = 0
-            fields[at] = period
-        fields[at + 1] += count
+        self.add_all(key, ((counter, count),), now)
+
+    def add_all(self, key: bytes, counts: Iterable[tuple[Counter, int]], now: float) -> None:
+        """Counts several things of one key."""
+        fields, mine = self._fields, self._place(key, now).mine
+        for counter, count in counts:
+            period, at = int(now / _PERIODS[counter]), mine + _FIELDS[counter]
+            if fields[at] != period:
+                fields[at + 2] = fields[at + 1] if fields[at] == period - 1 else 0
+                fields[at + 1] = 0
+                fields[at] = period
+            fields[at + 1] += count
 
     def lately(self, key: bytes, counter: Counter, now: float) -> float:
         """How many came within the counter's period that ends now, by all workers' counts."""
-        fields, turns = self._fields, now / _PERIODS[counter]
-        period = int(turns)
-        left = 1 - (turns - period)
-        found = 0.0
-        for cell in self._ledger.cells(self._slot(key, now)):
-            at = cell + 1 + 3 * counter
-            if fields[at] == period:
-                found += fields[at + 1] + fields[at + 2] * left
-            elif fields[at] == period - 1:
-                found += fields[at + 1] * left
-        return found
+        return self.lately_all(key, (counter,), now)[0]
 
-    def _slot(self, key: bytes, now: float) -> int:
-        slot, fingerprint = self._known.get(key, (-1, 0))
-        if slot < 0 or not self._ledger.holds(slot, fingerprint):
+    def lately_all(self, key: bytes, counters: Iterable[Counter], now: float) -> list[float]:
+        """`lately` of several counters of one key."""
+        fields, cells = self._fields, self._place(key, now).cells
+        counts = []
+        for counter in counters:
+            turns, field = now / _PERIODS[counter], _FIELDS[counter]
+            period = int(turns)
+            left = 1 - (turns - period)
+            found = 0.0
+            for cell in cells:
+                at = cell + field
+                if fields[at] == period:
+                    found += fields[at + 1] + fields[at + 2] * left
+                elif fields[at] == period - 1:
+                    found += fields[at + 1] * left
+            counts.append(found)
+        return counts
+
+    def _place(self, key: bytes, now: float) -> Place:
+        ledger, second = self._ledger, int(now)
+        place = self._known.get(key)
+        if place is None or ledger.keys[place.slot] != place.fingerprint:
             if len(self._known) > 100_000:
                 self._known.clear()
-            fingerprint = self._ledger.fingerprint(key)
-            slot = self._ledger.find(fingerprint, now)
-            self._known[key] = slot, fingerprint
-        self._ledger.touch(slot, now)
-        return slot
+            fingerprint = ledger.fingerprint(key)
+            slot = ledger.find(fingerprint, now)
+            place = Place(slot, fingerprint, ledger.cell(slot, self._worker), tuple(ledger.cells(slot)))
+            self._known[key] = place
+        if ledger.used[place.slot] != second:
+            ledger.used[place.slot] = second
+        return place

@@ -7,8 +7,8 @@ may still see the count before the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
 
 from op25b.policy.intervals import Address
 from op25b.submission.config import AccountCaps, AddressCaps, Caps
@@ -30,16 +30,33 @@ Names = {
     "recipients_per_day": (Counter.RECIPIENTS_DAY, RECIPIENTS),
     "rejected_per_hour": (Counter.REJECTED_HOUR, REJECTED),
 }
-_BY_MESSAGE = ("messages_per_hour", "messages_per_day", "rejected_per_hour")
-_BY_RECIPIENT = ("recipients_per_hour", "recipients_per_day")
 
 
-@dataclass(frozen=True, slots=True)
-class Payer:
-    """On whose count something goes: an account, or the address of a client without one. `caps`: 0 for no limit."""
+_SUSPICIOUS = (Counter.RECIPIENTS_BURST, Counter.NETWORKS_HOUR)
+
+
+class Bounds:
+    """Limits that are asked about together: how much may be counted of what, and the reply to more than that."""
+
+    def __init__(self, caps: Mapping[str, int], *names: str) -> None:
+        limits = {name: caps[name] for name in names if caps.get(name)}
+        self.counters = tuple(Names[name][0] for name in limits)
+        self.replies = tuple((limit, Names[name][1]) for name, limit in limits.items())
+
+
+class Rules:
+    """What one who pays may send. `caps`: 0 for no limit."""
+
+    def __init__(self, caps: Mapping[str, int]) -> None:
+        self.message = Bounds(caps, "messages_per_hour", "messages_per_day", "rejected_per_hour")
+        self.recipients = Bounds(caps, "recipients_per_hour", "recipients_per_day")
+
+
+class Payer(NamedTuple):
+    """On whose count something goes: an account, or the address of a client without one."""
 
     key: bytes
-    caps: Mapping[str, int]
+    rules: Rules
 
 
 class Limits:
@@ -47,8 +64,8 @@ class Limits:
 
     def __init__(self, caps: Caps, view: View, clock: Callable[[], float]) -> None:
         self._caps, self._view, self._clock = caps, view, clock
-        self._of_address = _numbers(caps.address)
-        self._of_account = _numbers(caps.account)
+        self._account_caps = _numbers(caps.account)
+        self._of_address, self._of_account = Rules(_numbers(caps.address)), Rules(self._account_caps)
 
     def connected(self, address: Address) -> Reply | None:
         """Counts a connection; `disconnected` takes it away again, whatever was answered."""
@@ -70,27 +87,27 @@ class Limits:
         """Who pays. What an account's own limits say goes before the service's."""
         if account is None:
             return Payer(_address_key(address), self._of_address)
-        return Payer(_account_key(account.name), {**self._of_account, **account.limits})
+        own = account.limits
+        return Payer(_account_key(account.name), Rules({**self._account_caps, **own}) if own else self._of_account)
 
     def message(self, payer: Payer) -> Reply | None:
         """None if one more message may be begun."""
-        return self._over(payer, _BY_MESSAGE, 1)
+        return self._over(payer.key, payer.rules.message, 1)
 
     def recipients(self, payer: Payer, count: int) -> Reply | None:
         """None if a message to so many may be sent."""
-        return self._over(payer, _BY_RECIPIENT, count)
+        return self._over(payer.key, payer.rules.recipients, count)
 
     def took(self, payer: Payer, recipients: int) -> None:
         """Counts a message."""
-        now, view = self._clock(), self._view
-        for counter, count in (
+        counts = (
             (Counter.MESSAGES_HOUR, 1),
             (Counter.MESSAGES_DAY, 1),
             (Counter.RECIPIENTS_HOUR, recipients),
             (Counter.RECIPIENTS_DAY, recipients),
             (Counter.RECIPIENTS_BURST, recipients),
-        ):
-            view.add(payer.key, counter, count, now)
+        )
+        self._view.add_all(payer.key, counts, self._clock())
 
     def rejected(self, payer: Payer) -> float:
         """Counts a recipient that does not exist; returns how many there were within the hour."""
@@ -105,22 +122,21 @@ class Limits:
         if not self._view.lately(seen, Counter.MESSAGES_HOUR, now):
             self._view.add(key, Counter.NETWORKS_HOUR, 1, now)
         self._view.add(seen, Counter.MESSAGES_HOUR, 1, now)
-        for counter, limit, what in (
-            (Counter.RECIPIENTS_BURST, stolen.recipients, "recipients within 10 minutes"),
-            (Counter.NETWORKS_HOUR, stolen.networks, "networks within an hour"),
+        burst, networks = self._view.lately_all(key, _SUSPICIOUS, now)
+        for count, limit, what in (
+            (burst, stolen.recipients, "recipients within 10 minutes"),
+            (networks, stolen.networks, "networks within an hour"),
         ):
-            count = self._view.lately(key, counter, now)
             if 0 < limit < count:
                 return f"looks like a stolen password: {count:.0f} {what}, over {limit}"
         return None
 
-    def _over(self, payer: Payer, names: tuple[str, ...], more: int) -> Reply | None:
-        now = self._clock()
-        for name in names:
-            limit = payer.caps.get(name, 0)
-            counter, reply = Names[name]
-            extra = 1 if counter is Counter.REJECTED_HOUR else more
-            if limit and self._view.lately(payer.key, counter, now) + extra > limit:
+    def _over(self, key: bytes, bounds: Bounds, more: int) -> Reply | None:
+        if not bounds.counters:
+            return None
+        counts = self._view.lately_all(key, bounds.counters, self._clock())
+        for count, (limit, reply) in zip(counts, bounds.replies, strict=True):
+            if count + more > limit:
                 return reply
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from op25b.policy.intervals import Address
 from op25b.submission import sasl
@@ -20,15 +20,21 @@ SUSPENDED = Reply(525, "5.7.13", "your account is suspended; please ask your pro
 class LogIn:
     """One exchange of one connection. `detail` says afterwards, for the log, what was wrong; `name` whose it was.
 
-    `nonce`: printable, never used before (RFC 5802 5.1).
+    `nonce` gives one that is printable and was never used before (RFC 5802 5.1).
     """
 
     def __init__(
-        self, logins: AsyncLogins, mechanism: str, address: Address, bindings: Mapping[str, bytes], nonce: bytes
+        self,
+        logins: AsyncLogins,
+        mechanism: str,
+        address: Address,
+        bindings: Mapping[str, bytes],
+        nonce: Callable[[], bytes],
     ) -> None:
         channel = sasl.Channel(dict(bindings), plus_offered=bool(bindings))
-        self._exchange = sasl.begin(mechanism, channel, nonce)
-        self._logins, self._address, self._nonce = logins, address, nonce
+        self._nonce = nonce() if mechanism.startswith("SCRAM") else b""
+        self._exchange = sasl.begin(mechanism, channel, self._nonce)
+        self._logins, self.address = logins, address
         self._question: Question | None = None
         self._suspended = False
         self.mechanism = mechanism
@@ -36,11 +42,28 @@ class LogIn:
         self.name = ""
         self.detail = ""
 
-    async def begin(self, initial: bytes | None) -> Challenge | Authenticated | Reply:
-        return await self._settle(self._exchange.start(initial))
+    def begin(self, initial: bytes | None) -> Challenge | Authenticated | None:
+        """The answer to the initial response; None if it takes its time: await `answer`."""
+        return self._at_once(self._exchange.start(initial))
 
-    async def go_on(self, data: bytes) -> Challenge | Authenticated | Reply:
-        return await self._settle(self._exchange.respond(data))
+    def go_on(self, data: bytes) -> Challenge | Authenticated | None:
+        """The answer to the client's next message, as `begin`."""
+        return self._at_once(self._exchange.respond(data))
+
+    async def answer(self) -> Challenge | Authenticated | Reply:
+        """What `begin` or `go_on` did not know at once."""
+        return await self._settle(self._step)
+
+    def _at_once(self, step: Step) -> Challenge | Authenticated | None:
+        self._step = step
+        if isinstance(step, sasl.Challenge):
+            return Challenge(step.octets)
+        if isinstance(step, sasl.Verify):
+            result = self._logins.at_once(step.name, step.password, self.address)
+            if result is not None and self._let_in(result) and result.account is not None:
+                self.name = step.name
+                return Authenticated(result.account.name)
+        return None
 
     async def _settle(self, step: Step) -> Challenge | Authenticated | Reply:
         checked = False
@@ -65,9 +88,9 @@ class LogIn:
         self.name = step.name
         match step:
             case sasl.Verify(name, password):
-                return self._exchange.decide(self._let_in(await self._logins.check(name, password, self._address)))
+                return self._exchange.decide(self._let_in(await self._logins.check(name, password, self.address)))
             case sasl.Lookup(name):
-                self._question = await self._logins.begin_scram(name, self._address)
+                self._question = await self._logins.begin_scram(name, self.address)
                 return self._exchange.supply(self._question.keys)
             case sasl.Proved(_, proved):
                 assert self._question is not None

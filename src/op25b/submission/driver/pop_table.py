@@ -14,7 +14,7 @@ import hashlib
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from typing import NamedTuple
@@ -51,35 +51,31 @@ class PopTable:
     def note(self, address: Address, name: str, at: datetime) -> None:
         """The account `name` (prepared, see `names`) logged in from there. One process may call this, and no other."""
         new = _Kept(_octets(address), _micros(at), name.encode())
-        start = self._start(new.address)
-        kept = list(self._kept(start))
-        oldest = min(range(ACCOUNTS), key=lambda n: kept[n].at)
-        place = next((n for n, each in enumerate(kept) if (each.address, each.name) == (new.address, new.name)), oldest)
+        kept = {place: self._record(place) for place in self._places(new.address)}
+        same = (place for place, each in kept.items() if (each.address, each.name) == (new.address, new.name))
+        place = next(same, min(kept, key=lambda place: kept[place].at))
         record = _RECORD.pack(new.address, new.at, len(new.name), new.name, b"")[:_SUMMED]
-        place = start + place * _RECORD.size
         self._records[place : place + _RECORD.size] = record + _sum(record)
 
     def names(self, address: Address, at: datetime, within: timedelta) -> Sequence[str]:
         """Accounts that logged in from there less than `within` before an instant, the latest first."""
         octets, now, span = _octets(address), _micros(at), within // _MICROSECOND
-        found = [each for each in self._kept(self._start(octets)) if each.address == octets]
-        recent = sorted((each.at, each.name) for each in found if 0 <= now - each.at < span)
+        found = (self._record(place) for place in self._places(octets) if self._records[place : place + 16] == octets)
+        recent = sorted((each.at, each.name) for each in found if each.address == octets and 0 <= now - each.at < span)
         return [name.decode() for _, name in reversed(recent)]
 
-    def _start(self, address: bytes) -> int:
+    def _places(self, address: bytes) -> range:
         digest = hashlib.blake2b(address, digest_size=8, key=self._secret).digest()
-        return int.from_bytes(digest, "little") % self._buckets * ACCOUNTS * _RECORD.size
+        first = int.from_bytes(digest, "little") % self._buckets * ACCOUNTS * _RECORD.size
+        return range(first, first + ACCOUNTS * _RECORD.size, _RECORD.size)
 
-    def _kept(self, start: int) -> Iterator[_Kept]:
-        for place in range(start, start + ACCOUNTS * _RECORD.size, _RECORD.size):
-            for _ in range(3):  # the writer is done with a record long before it is looked at so often
-                record = self._records[place : place + _RECORD.size]
-                address, at, length, name, total = _RECORD.unpack(record)
-                if at and total == _sum(record[:_SUMMED]):
-                    yield _Kept(address, at, name[:length])
-                    break
-            else:
-                yield _NOTHING
+    def _record(self, place: int) -> _Kept:
+        for _ in range(3):  # the writer is done with a record long before it is looked at so often
+            record = self._records[place : place + _RECORD.size]
+            address, at, length, name, total = _RECORD.unpack(record)
+            if at and total == _sum(record[:_SUMMED]):
+                return _Kept(address, at, name[:length])
+        return _NOTHING
 
 
 def _sum(record: bytes) -> bytes:

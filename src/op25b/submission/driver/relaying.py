@@ -7,10 +7,13 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 import dns.asyncresolver
+import dns.flags
 import dns.resolver
 import uvloop
 
@@ -29,6 +32,7 @@ from op25b.submission.relay.slots import Slots
 from op25b.submission.spool import Origin, Reader, Spool
 from op25b.submission.spool.bell import Ear
 from op25b.submission.spool.reader import Marker
+from op25b.submission.trace import Trace
 
 GRACE_SECONDS = 10.0
 BREATH_SECONDS = 0.02
@@ -105,15 +109,15 @@ class Alarm:
         self._rang.set()
 
 
-def work(config: Config, board: RelayBoard, parent: int, nowhere: Nowhere = lambda _: None) -> None:
+def work(config: Config, trace: Trace, board: RelayBoard, parent: int, nowhere: Nowhere = lambda _: None) -> None:
     """Relay until told to stop, or until the supervisor is gone (`parent` is readable then).
 
     `nowhere` is called for each recipient that there is not, with where its message came from.
     """
-    uvloop.run(_work(config, board, parent, nowhere))
+    uvloop.run(_work(config, trace, board, parent, nowhere))
 
 
-async def _work(config: Config, board: RelayBoard, parent: int, nowhere: Nowhere) -> None:
+async def _work(config: Config, trace: Trace, board: RelayBoard, parent: int, nowhere: Nowhere) -> None:
     stop = asyncio.Event()
     settings, signer = read(config.relay, config.submission)
     folder = config.submission.spool
@@ -123,10 +127,12 @@ async def _work(config: Config, board: RelayBoard, parent: int, nowhere: Nowhere
     marker = Marker(reader, _now)
     bounces = Spool.open(folder, "relay", clock=_now)
     slots = Slots(settings.connections)
-    around = Surroundings(settings, resolver(), contexts(), _now, random.shuffle, slots)
+    names = resolver()
+    settings = replace(settings, dnssec=is_local(names))
+    around = Surroundings(settings, names, contexts(), _now, random.shuffle, slots)
     log = logs.start("relay").info
     clockwork = Clockwork(alarm.sleep, random.random, poll=alarm.longest)
-    relay = Relay(reader, marker, bounces, around, signer, clockwork, log, nowhere)
+    relay = Relay(reader, marker, bounces, around, signer, clockwork, log, nowhere, trace)
     counting = asyncio.create_task(_count(relay, Bookkeeper(board)))
     try:
         await relay.run(stop)
@@ -151,11 +157,19 @@ async def _count(relay: Relay, book: Bookkeeper) -> None:
 def resolver() -> dns.asyncresolver.Resolver:
     """The system's; without one, names are not found and mail for them waits."""
     try:
-        resolver = dns.asyncresolver.Resolver()
+        made = dns.asyncresolver.Resolver()
     except dns.resolver.NoResolverConfiguration:
-        return dns.asyncresolver.Resolver(configure=False)
-    resolver.cache = dns.resolver.LRUCache(CACHED_NAMES)
-    return resolver
+        made = dns.asyncresolver.Resolver(configure=False)
+    made.cache = dns.resolver.LRUCache(CACHED_NAMES)
+    # RFC 6840 5.7: or it need not say what it validated
+    made.flags = dns.flags.RD | dns.flags.AD
+    return made
+
+
+def is_local(resolver: dns.asyncresolver.Resolver) -> bool:
+    """Whatever it says of DNSSEC comes from this host: on the way from another it could be anybody's word."""
+    servers = [ip_address(server) for server in resolver.nameservers if isinstance(server, str) and "/" not in server]
+    return bool(servers) and all(server.is_loopback for server in servers)
 
 
 def _now() -> datetime:

@@ -98,7 +98,7 @@ class Relaying:
 
 
 def sender_refusal(account: Account, sender: str) -> Reply | None:
-    """None if the envelope sender belongs to the account. `<>` is everybody's: receipts are sent so (RFC 8098 2.1)."""
+    """None if the envelope sender belongs to the account. `<>` is everybody's: receipts are sent so (RFC 8098 3)."""
     return None if not sender or _covers(account.senders, sender) else NOT_YOURS
 
 

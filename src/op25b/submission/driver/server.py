@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -25,11 +25,13 @@ from op25b.submission.driver.ledger import Ledger
 from op25b.submission.driver.mailboxes import ByAccounts, ByCall, Mailboxes
 from op25b.submission.driver.metrics import Board, Metric
 from op25b.submission.driver.rights import RecentPop
-from op25b.submission.driver.service import Service, Terms
+from op25b.submission.driver.service import Service, Terms, Wall
 from op25b.submission.relay.connect import contexts
 from op25b.submission.spool import Spool
 from op25b.subscribers.addressees import Addressees
-from op25b.subscribers.async_login import AsyncLogins, Settings
+from op25b.subscribers.async_login import DOVECOT_FAILURE_SECONDS, AsyncLogins, Settings
+from op25b.subscribers.dovecot_accounts import DovecotAccounts
+from op25b.subscribers.dovecot_auth import DovecotAuth
 from op25b.subscribers.lockout import Lockout
 from op25b.subscribers.login import Logins
 from op25b.subscribers.login_cache import LoginCache
@@ -66,6 +68,19 @@ def work(
         runner.run(_Worker(number, listeners, config, policy, shared, parent).run())
 
 
+def open_logins(store: Store, config: Config, policy: Policy, shared: Shared, wall: Wall) -> tuple[Logins, AsyncLogins]:
+    """Log-ins over a store, for one process."""
+    logins = Logins(store, Hasher(os.urandom), shared.lockout, shared.cache, time.monotonic, wall)
+    # no more hash than there are processors: each takes 19 MiB
+    settings = Settings(hashing_threads=max(1, (os.cpu_count() or 1) // shared.board.workers))
+    if (path := config.accounts.dovecot) is None:
+        return logins, AsyncLogins(logins, settings, time.monotonic)
+    domains = [domain for brand in policy.provider.brands for domain in brand.domains]
+    dovecot = DovecotAccounts(DovecotAuth(str(path), os.urandom), domains)
+    settings = replace(settings, failure_seconds=DOVECOT_FAILURE_SECONDS)
+    return logins, AsyncLogins(logins, settings, time.monotonic, dovecot=dovecot)
+
+
 class _Worker:
     def __init__(
         self,
@@ -79,6 +94,7 @@ class _Worker:
         self._number, self._listeners, self._config, self._shared, self._parent = (
             number, listeners, config, shared, parent,
         )  # fmt: skip
+        self._policy = policy
         self._zone = ZoneInfo(policy.provider.time_zone)
         self._terms = Terms.of(config, policy, shared.recent_pop, self._wall)
         self._meters = shared.board.of(number)
@@ -88,17 +104,7 @@ class _Worker:
 
     async def run(self) -> None:
         store = Store(self._config.store)
-        logins = Logins(
-            store,
-            Hasher(os.urandom),
-            self._shared.lockout,
-            self._shared.cache,
-            time.monotonic,
-            self._wall,
-        )
-        # no more hash than there are processors: each takes 19 MiB
-        threads = max(1, (os.cpu_count() or 1) // self._shared.board.workers)
-        waiting = AsyncLogins(logins, Settings(hashing_threads=threads), time.monotonic)
+        logins, waiting = open_logins(store, self._config, self._policy, self._shared, self._wall)
         spool = Spool.open(self._config.submission.spool, f"submission-{self._number}", clock=self._wall)
         shared = self._shared
         view = shared.ledger.view(self._number)

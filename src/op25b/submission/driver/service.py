@@ -20,6 +20,7 @@ from op25b.submission.driver.metrics import Board, Meters, Metric
 from op25b.submission.driver.rights import RecentPop, Relaying
 from op25b.submission.driver.tls import Certificates, KeyPair
 from op25b.submission.protocol import FutureRelease, Reply, Settings
+from op25b.submission.sasl import MECHANISMS
 from op25b.submission.spool import Entry, Spool
 from op25b.subscribers.async_login import AsyncLogins
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 Wall = Callable[[], datetime]
 HOLD_FOR = timedelta(days=7)
 """FUTURERELEASE (RFC 4865): how far ahead a message may be handed in."""
+EXPLAINED = 10
+"""Handshakes a second with clients that are not served: about a hundredth of what a processor can do."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,12 @@ class Terms:
     def of(cls, config: Config, policy: Policy, recent_pop: RecentPop, wall: Wall) -> Terms:
         """Raises UserError for certificates that cannot serve."""
         submission = config.submission
-        server = next(each for each in policy.own_servers if each.name == submission.server)
-        not_from = config.pop.not_from if config.pop else ()
         return cls(
             submission.hostname,
             submission.hide_customers,
             submission.limits,
             certificates(config),
-            Relaying(policy, server, local_domains(config, policy), recent_pop, not_from),
+            who_relays(config, policy, recent_pop),
             {listen: _settings(listen, config, wall) for listen in submission.listen},
         )
 
@@ -62,9 +63,22 @@ class Terms:
         return self._settings[listen]
 
 
+def who_relays(config: Config, policy: Policy, recent_pop: RecentPop) -> Relaying:
+    """Who relays without AUTH."""
+    server = next(each for each in policy.own_servers if each.name == config.submission.server)
+    not_from = config.pop.not_from if config.pop else ()
+    return Relaying(policy, server, local_domains(config, policy), recent_pop, not_from)
+
+
 def certificates(config: Config) -> Certificates:
     """Raises UserError for files that cannot serve."""
     return Certificates([KeyPair(each.certificate, each.key) for each in config.submission.certificates])
+
+
+def offered(config: Config) -> tuple[str, ...]:
+    """The SASL mechanisms, strongest first."""
+    scram = config.submission.scram and not config.accounts.dovecot  # Dovecot's keys cannot be had
+    return tuple(name for name in MECHANISMS if scram or not name.startswith("SCRAM"))
 
 
 def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
@@ -79,6 +93,7 @@ def _settings(listen: Listen, config: Config, wall: Wall) -> Settings:
         future_release=FutureRelease(HOLD_FOR, wall),
         auth_without_tls=without_tls,
         tls_required=not without_tls,
+        mechanisms=offered(config),
         **bounds,
     )
 
@@ -108,6 +123,7 @@ class Service:
         """Octets in memory of messages that are not whole yet."""
         self._view, self._board = view, board
         self._committing = 0
+        self._explaining = 0, 0
         self._was_behind = False
 
     def reload(self, terms: Terms) -> None:
@@ -127,6 +143,14 @@ class Service:
     def closed(self, connection: Connection) -> None:
         self.connections.discard(connection)
         self.meters.set(Metric.OPEN, len(self.connections))
+
+    def may_explain(self) -> bool:
+        """Whether one more client that is not served gets a TLS handshake, to be told why."""
+        second = int(self.now())
+        if second != self._explaining[0]:
+            self._explaining = second, 0
+        self._explaining = second, self._explaining[1] + 1
+        return self._explaining[1] <= EXPLAINED
 
     def crowded(self) -> bool:
         """All places of the service are taken."""

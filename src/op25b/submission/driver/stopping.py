@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def until_told(parent: int) -> asyncio.Event:
-    """Set by SIGTERM, or when the supervisor has gone (`parent` ends). SIGHUP does nothing from now on."""
+    """Set by SIGTERM, or when the supervisor has gone (`parent` ends)."""
     stop = asyncio.Event()
     when_told(parent, stop.set)
     return stop
@@ -23,5 +23,4 @@ def when_told(parent: int, end: Callable[[], object]) -> None:
         end()
 
     loop.add_signal_handler(signal.SIGTERM, end)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     loop.add_reader(parent, orphaned)

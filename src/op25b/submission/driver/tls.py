@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -143,6 +144,7 @@ def _load(pair: KeyPair) -> Certificate:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
+    context.num_tickets = 0  # mail programs do not come back to a session; two tickets are a fifth of a handshake
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_COMPRESSION
     try:
         certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
@@ -185,6 +187,7 @@ def _names(certificate: x509.Certificate) -> frozenset[str]:
     return frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
 
 
+@lru_cache(maxsize=64)
 def _iana(name: str) -> str:
     """OpenSSL has names of its own for TLS 1.2: `ECDHE-RSA-AES128-GCM-SHA256`."""
     if name.startswith("TLS_"):

@@ -13,7 +13,7 @@ from op25b.submission.driver.limits import Payer
 from op25b.submission.driver.received import Trace
 from op25b.submission.driver.rights import Client
 from op25b.submission.protocol import Mail, Recipient, Reply
-from op25b.submission.spool import Entry, Envelope, Origin, SpoolError
+from op25b.submission.spool import Done, Entry, Envelope, Origin, SpoolError
 from op25b.submission.spool import Recipient as To
 
 MAX_HOPS = 100
@@ -117,11 +117,14 @@ class Transaction:
         self._drain = asyncio.ensure_future(self._drained(self.entry.drain()))
         return self._drain
 
-    def commit(self) -> Awaitable[str]:
-        """Hands the message to the spool, for good: the queue id once it is durable. Awaiting raises SpoolError."""
+    def commit(self, done: Done) -> None:
+        """Hands the message to the spool, for good; `done` is called once it is durable, or cannot be kept."""
         assert self.entry is not None
         entry, self.entry = self.entry, None
-        return _commit(entry, self._drain)
+        if self._drain is None:
+            entry.submit(done)
+        else:
+            self._drain.add_done_callback(lambda _: entry.submit(done))
 
     def abort(self) -> None:
         if self.entry is not None:
@@ -135,12 +138,17 @@ class Transaction:
 
     def _more_header(self, data: bytes) -> None:
         seen = len(self._header)
-        self._header += data
-        end = header.split(self._header, seen)
+        whole: bytes | bytearray = data  # as nearly always: then it need not be copied
+        if seen:
+            self._header += data
+            whole = self._header
+        end = header.split(whole, seen)
         if end >= 0:
-            self._header_ends(bytes(self._header[:end]), bytes(self._header[end:]))
-        elif len(self._header) > self._max_header:
+            self._header_ends(bytes(whole[:end]), bytes(whole[end:]))
+        elif len(whole) > self._max_header:
             self._refuse(HEADER)
+        elif not seen:
+            self._header += data
 
     def _header_ends(self, head: bytes, rest: bytes) -> None:
         assert self.entry is not None
@@ -159,7 +167,8 @@ class Transaction:
         last = b""
         if found.well_formed:
             last = received.missing(found.has_date, found.has_message_id, self._hostname, entry.queue_id, at)
-        self._save(b"".join((first, head, last, rest)))
+        self._save(first + head + last)
+        self._save(rest)
 
     def _save(self, data: bytes) -> None:
         assert self.entry is not None
@@ -175,10 +184,3 @@ class Transaction:
     def _protocol(self, connected: Connected) -> str:
         utf8 = self.mail.parameters.smtputf8
         return received.protocol(connected.esmtp, utf8, bool(connected.tls), connected.authenticated)
-
-
-async def _commit(entry: Entry, drain: asyncio.Task[None] | None) -> str:
-    async with entry:
-        if drain is not None:
-            await drain
-        return await entry.commit()

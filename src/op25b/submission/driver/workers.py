@@ -90,6 +90,8 @@ class Supervisor:
                 signal.signal(number, signal.SIG_DFL)
             # interrupts from a terminal go to all processes; the supervisor decides what comes of them
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # a reload is for those who listen to it, and ends nobody
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             job.run(self._pipe[0])
         except (UserError, Missing) as error:

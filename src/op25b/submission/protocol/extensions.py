@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from op25b.submission.protocol.replies import Reply
@@ -14,9 +14,14 @@ def hello_reply(settings: Settings, tls: bool) -> Reply:
     """The reply to EHLO."""
     if settings.future_release is None:
         return _same_for_all(settings, tls)
+    return _with_release(settings, tls, settings.future_release.latest().replace(microsecond=0))
+
+
+@lru_cache(maxsize=64)
+def _with_release(settings: Settings, tls: bool, latest: datetime) -> Reply:
+    assert settings.future_release is not None
     interval = settings.future_release.max_interval.total_seconds()
-    until = settings.future_release.latest().astimezone(UTC)
-    release = f"FUTURERELEASE {interval:.0f} {until:%Y-%m-%dT%H:%M:%SZ}"
+    release = f"FUTURERELEASE {interval:.0f} {latest.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return Reply(250, "", f"{_same_for_all(settings, tls).text}\n{release}")
 
 

@@ -28,8 +28,11 @@ class Reply:
         return self.code < 400
 
     def _render(self) -> bytes:
-        *head, last = self.text.split("\n")
         status = f"{self.status} " if self.status else ""
+        line = f"{self.code} {status}{self.text}"
+        if len(line) <= MAX_LINE - 2 and line.isascii() and line.isprintable():  # nearly all: one line, as it is
+            return line.rstrip().encode("ascii") + b"\r\n"
+        *head, last = self.text.split("\n")
         lines = [f"{self.code}-{status}{text}" for text in head] + [f"{self.code} {status}{last}"]
         return b"".join(_printable(line)[: MAX_LINE - 2].rstrip() + b"\r\n" for line in lines)
 

@@ -51,7 +51,7 @@ class Session(Core):
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client, split anywhere. While `waiting`, better pause reading: they are kept until then."""
-        if self.closed:
+        if self.state is State.CLOSED:
             return
         if self._position == len(self._input):
             self._input = data
@@ -72,7 +72,7 @@ class Session(Core):
         A `Reply` below 400 accepts, any other refuses; 421 also closes the session. Raises RuntimeError if nothing was
         asked, ValueError if the answer does not fit the question.
         """
-        if self.closed:
+        if self.state is State.CLOSED:
             return
         if self.on_answer is None or self.events:
             raise RuntimeError("no event asks for a decision")

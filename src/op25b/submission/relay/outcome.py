@@ -21,10 +21,9 @@ class Result(StrEnum):
 class Outcome:
     """`status`: enhanced status code (RFC 3463). `text`: the reply as one line, or what went wrong here.
 
-    `rejected`: it is this recipient that the next hop does not take, not the message.
-
     `remote`: the next hop's name if it was its reply. `dsn_passed_on`: the next hop took over the DSN options.
-    `code`: the reply code, where a reply means what it says.
+    `rejected`: it is this recipient that the next hop does not take, not the message. `code`: the reply code, where a
+    reply means what it says.
     """
 
     result: Result
@@ -33,13 +32,12 @@ class Outcome:
     remote: str | None = None
     dsn_passed_on: bool = False
     rejected: bool = False
+    code: int | None = None
 
     @property
     def nowhere(self) -> bool:
         """There is no such recipient: its host says so, or its domain takes no mail (RFC 3463: 5.1.x)."""
         return self.result is Result.FAILED and (self.rejected or self.status.startswith("5.1."))
-
-    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ async def _targets(place: Place, around: Surroundings) -> AsyncIterator[Target]:
         raise mx.NoRoute(failed("5.1.2", f"{domain} is not an address"))
     else:
         found = await mx.hosts(domain, around.resolver, around.shuffle, around.settings.names)
-    if place.secure and not found.secure:
+    if place.secure and not (found.secure and around.settings.dnssec):
         # RFC 8689 4.2.1: hosts that anybody could have put in the answer do not do
         raise mx.NoRoute(failed("5.7.30", f"REQUIRETLS was asked for, and the MX of {domain} is not signed"))
     tls = Tls.VERIFIED if place.secure else Tls.OPPORTUNISTIC

@@ -28,6 +28,7 @@ from op25b.submission.spool.marks import State
 from op25b.submission.spool.reader import Marker, Reader
 from op25b.submission.spool.segment import Message
 from op25b.submission.spool.writer import Spool
+from op25b.submission.trace import Trace
 
 _IN_PASSING = 64 * 1024
 """Octets of a message that is read and signed in passing; it would cost more to hand it to a thread."""
@@ -65,8 +66,9 @@ class Relay:
         clockwork: Clockwork,
         log: Log,
         nowhere: Callable[[Origin], object] = lambda _: None,
+        trace: Trace | None = None,
     ) -> None:
-        self._nowhere = nowhere
+        self._nowhere, self._trace = nowhere, trace
         self._reader = reader
         self._marker = marker
         self._spool = spool
@@ -119,6 +121,7 @@ class Relay:
                 self._destinations = {key: each for key, each in self._destinations.items() if not each.quiet}
                 await self._spool.rotate()
                 await asyncio.to_thread(self._reader.tidy)
+                await self._forget_traces(now)
             await self._clockwork.sleep(self._clockwork.poll)
 
     async def close(self, grace: float = 10.0) -> None:
@@ -138,6 +141,7 @@ class Relay:
         if self._first:
             self._notices.recall(found.new)
             self._first = False
+        await self._write_traces(found.new)
         now = self._around.clock()
         for message in sorted(found.new, key=lambda message: message.envelope.arrived):
             self._messages[message.queue_id] = message
@@ -149,6 +153,20 @@ class Relay:
             _, queue_id = heapq.heappop(self._due)
             if queue_id in self._messages:
                 self._start_message(self._messages[queue_id], now)
+
+    async def _write_traces(self, messages: list[Message]) -> None:
+        if self._trace is not None and messages:
+            try:
+                await asyncio.to_thread(self._trace.write, messages)
+            except OSError as error:  # mail goes on; the log has who sent it
+                self._log("trace-not-written", error=str(error))
+
+    async def _forget_traces(self, now: datetime) -> None:
+        if self._trace is not None:
+            try:
+                await asyncio.to_thread(self._trace.forget, now)
+            except OSError as error:
+                self._log("trace-not-removed", error=str(error))
 
     def _start_message(self, message: Message, now: datetime, *, insist: bool = False) -> None:
         """Try those recipients whose time has come; of the others, remember when it comes."""

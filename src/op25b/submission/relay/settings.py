@@ -89,7 +89,7 @@ class Settings:
     """`name`: this host in EHLO, Received and bounces. `own_names`: all its names, for MX and loops.
 
     `routes`: next hops by domain in lower case; `smart_host`: for all others; None: by MX, on port `mx_port`.
-    `connections`: at once, to all destinations together.
+    `connections`: at once, to all destinations together. `dnssec`: the resolver's word for it can be believed.
     """
 
     name: str
@@ -98,6 +98,7 @@ class Settings:
     smart_host: NextHop | None = None
     mx_port: int = 25
     connections: int = 500
+    dnssec: bool = False
     schedule: Schedule = field(default_factory=Schedule)
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)

@@ -39,7 +39,7 @@ def obstacle(letter: Letter, connection: Connection) -> Outcome | None:
     """Why this next hop cannot take the message as it is; None: it can.
 
     Nothing is converted: a changed body breaks signatures, and who sends such mail is better told (RFC 6152 3,
-    RFC 3030 2, RFC 6531 3.6, RFC 8689 4.2).
+    RFC 3030 3, RFC 6531 3.2, RFC 8689 4.2.1).
     """
     has, name, envelope = connection.extensions, connection.name, letter.envelope
     if any(_CONTROL.search(text) for text in (envelope.sender, *(to.address for to in envelope.recipients))):

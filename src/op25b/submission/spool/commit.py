@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+Done = Callable[[BaseException | None], None]
+"""Called in the event loop with what went wrong, None if nothing did."""
 
 
 class GroupCommit(Generic[Item]):
@@ -18,46 +23,78 @@ class GroupCommit(Generic[Item]):
 
     def __init__(self, write: Callable[[list[Item]], None], name: str) -> None:
         self._write = write
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._waiting: list[tuple[Item, asyncio.Future[None]]] = []
+        # An executor would cost each group several times what this does, mostly in waiting for the interpreter's lock.
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+        self._waiting: list[tuple[Item, Done]] = []
         self._busy = False
 
-    async def add(self, item: Item) -> None:
-        """Returns when the write of the group that `item` was in has returned; raises what that raised."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((item, future))
+    def submit(self, item: Item, done: Done) -> None:
+        """`done` is called when the write of the group that `item` is in has returned, or has raised."""
+        self._waiting.append((item, done))
         if not self._busy:
             self._busy = True
             # Not at once: all that are ready in this turn of the loop shall be in the same group.
-            loop.call_soon(self._start)
+            asyncio.get_running_loop().call_soon(self._start)
+
+    async def add(self, item: Item) -> None:
+        """Returns when the write of the group that `item` was in has returned; raises what that raised."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.submit(item, partial(settle, future))
         await future
 
     async def call(self, work: Callable[[], None]) -> None:
-        """Runs `work` between two groups."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """Runs `work` between two groups; raises what that raised."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._in_thread(work, partial(settle, future))
+        await future
 
     async def close(self) -> None:
         """Waits for all that was added before."""
         while self._busy:
             await self.call(lambda: None)
-        self._thread.shutdown()
+        if self._thread.ident is not None:
+            self._work.put(None)
+            self._thread.join()
 
     def _start(self) -> None:
         group, self._waiting = self._waiting, []
-        job = asyncio.get_running_loop().run_in_executor(self._thread, self._write, [item for item, _ in group])
-        job.add_done_callback(lambda job: self._finish(group, job))
+        self._in_thread(partial(self._write, [item for item, _ in group]), partial(self._finish, group))
 
-    def _finish(self, group: list[tuple[Item, asyncio.Future[None]]], job: asyncio.Future[None]) -> None:
-        error = job.exception()
-        for _, future in group:
-            if future.done():  # its task was cancelled; what it added is written all the same
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
-        if self._waiting:  # those just woken may join in
+    def _finish(self, group: list[tuple[Item, Done]], error: BaseException | None) -> None:
+        for _, done in group:
+            done(error)
+        if self._waiting:  # those just answered may join in
             asyncio.get_running_loop().call_soon(self._start)
         else:
             self._busy = False
+
+    def _in_thread(self, work: Callable[[], None], done: Done) -> None:
+        loop = asyncio.get_running_loop()
+
+        def job() -> None:
+            error = None
+            try:
+                work()
+            except Exception as raised:
+                error = raised
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(done, error)
+
+        if self._thread.ident is None:
+            self._thread.start()
+        self._work.put(job)
+
+    def _run(self) -> None:
+        while (job := self._work.get()) is not None:
+            job()
+
+
+def settle(future: asyncio.Future[None], error: BaseException | None) -> None:
+    """For one who awaits: as `Done`. If its task was cancelled, what it added is written all the same."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

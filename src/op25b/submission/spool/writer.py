@@ -8,6 +8,7 @@ import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from op25b.errors import UserError
 from op25b.submission.spool import frames
 from op25b.submission.spool.bell import Bell
-from op25b.submission.spool.commit import GroupCommit
+from op25b.submission.spool.commit import Done, GroupCommit, settle
 from op25b.submission.spool.disk import REAL, Clock, Disk, Entropy
 from op25b.submission.spool.envelope import Envelope, to_fields
 from op25b.submission.spool.errors import failure
@@ -147,19 +148,37 @@ class Entry:
 
     async def commit(self) -> str:
         """The queue id, once the message is on the disk. Raises SpoolError (SpoolFull): it will not be delivered."""
-        fields = {"id": self.queue_id, "size": self.size, "crc": f"{self._crc:08x}"} | to_fields(self.envelope)
-        try:
-            if self._file is not None:
-                await asyncio.wrap_future(self._spool.bodies.submit(self._file.finish, self._blocks))
-            body = self._blocks if self._file is None else None
-            line = frames.encode(self._spool.token, fields, body)
-            # From here on the message may be read even if the task is cancelled: its file must stay.
-            self._committing = True
-            await self._spool.log.add(Line(line, has_file=body is None))
-        except OSError as error:
-            self._committing = False
-            raise failure(error) from error
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.submit(partial(settle, future))
+        await future
         return self.queue_id
+
+    def submit(self, done: Done) -> None:
+        """`commit` for one who does not await: `done` is called with None then, or with the SpoolError."""
+        # From here on the message may be read, whatever becomes of who waits: its file must stay.
+        self._committing = True
+        if self._file is None:
+            self._append(self._blocks, done)
+            return
+        finished = asyncio.wrap_future(self._spool.bodies.submit(self._file.finish, self._blocks))
+        finished.add_done_callback(lambda _: self._finished(finished, done))
+
+    def _finished(self, file: asyncio.Future[None], done: Done) -> None:
+        if (error := file.exception()) is None:
+            self._append(None, done)
+        else:
+            self._settled(done, error)
+
+    def _append(self, body: list[bytes] | None, done: Done) -> None:
+        fields = {"id": self.queue_id, "size": self.size, "crc": f"{self._crc:08x}"} | to_fields(self.envelope)
+        line = Line(frames.encode(self._spool.token, fields, body), has_file=body is None)
+        self._spool.log.submit(line, partial(self._settled, done))
+
+    def _settled(self, done: Done, error: BaseException | None) -> None:
+        if isinstance(error, OSError):
+            self.abort()
+            error = failure(error)
+        done(error)
 
     def abort(self) -> None:
         self._blocks = []
