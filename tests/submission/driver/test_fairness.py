@@ -77,10 +77,10 @@ def test_slow_clients_do_not_slow_others(tmp_path: Path) -> None:
 def test_customers_are_hidden_or_not(tmp_path: Path, hide: bool) -> None:
     """In what is sent; the spool and the log know them all the same."""
     with Service(tmp_path, submission=f"hide_customers = {str(hide).lower()}") as service:
-        with smtplib.SMTP("127.0.0.1", service.relay, "customers-pc", source_address=(CUSTOMER, 0)) as client:
+        with smtplib.SMTP("127.0.0.1", service.relay, "customers-pc", 30, (CUSTOMER, 0)) as client:
             client.sendmail("a@b.example", ["x@elsewhere.example"], MESSAGE)
         [(envelope, body)] = service.spooled()
-        log = (service.folder / "log").read_text()
+    log = (service.folder / "log").read_text()
     assert (b"customers-pc" in body, CUSTOMER.encode() in body) == (not hide, not hide)
     assert b"from customer\r\n" in body if hide else b"from customers-pc ([127.0.0.2])\r\n" in body
     assert (envelope.origin.address, envelope.origin.helo) == (CUSTOMER, "customers-pc")

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.support.databases import postgresql  # noqa: F401
-from tests.support.service import MESSAGE, PASSWORD, USER, Service
+from tests.support.service import MESSAGE, PASSWORD, USER, Service, make_store
 
 SOCKET = ".s.PGSQL.5432"
 
@@ -69,6 +69,7 @@ def test_the_database_goes_away_and_comes_back(tmp_path: Path, postgresql: str) 
     (tmp_path / "pg").mkdir()
     cable = Cable(Path(postgresql), tmp_path / "pg")
     url = f"postgresql://op25b@/postgres?host={tmp_path}/pg&options=-csearch_path%3Doutage"
+    make_store(url, {})
     with Service(tmp_path, store=url) as service:
         with service.customer() as client:
             cable.cut()

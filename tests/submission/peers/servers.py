@@ -52,6 +52,7 @@ rejected_per_hour = 0
 smart_host = {{ host = "127.0.0.1", port = {sink.port} }}
 """
         made.parts = ()
+        made.submission = "binarymime = true"
         made.write_config()
         with made:
             ports = {"relay": made.relay, "submission": made.starttls}
