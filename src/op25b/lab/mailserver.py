@@ -93,8 +93,6 @@ def _smart_hosts(server: MailServer, directory: str) -> dict[str, str]:
         "sender_dependent_relayhost_maps": _inline({sender: hop for sender, (hop, _) in hops.items()}),
         "smtp_sasl_auth_enable": "yes",
         "smtp_sasl_security_options": "noanonymous",
-        # its SCRAM refuses op25b's number of iterations, and hashes that were taken over have no SCRAM keys at first
-        "smtp_sasl_mechanism_filter": "plain",
         "smtp_sasl_password_maps": _inline({hop: f"{account}:{PASSWORD}" for hop, account in logins.items()}),
         # without a name in the handshake a server with several certificates shows its first
         "smtp_tls_policy_maps": _inline(dict.fromkeys(logins, "secure match=nexthop servername=hostname")),

@@ -27,6 +27,7 @@ from op25b.store import Store, upgrade
 from op25b.store.audit import By
 from op25b.subscribers.accounts import Accounts, New
 from op25b.subscribers.importing import parse
+from op25b.subscribers.passwords import Hasher
 
 _STORE = "accounts.db"
 PASSWD = "passwd"
@@ -73,7 +74,8 @@ port = {_PORTS + 2 * index}
 def add_accounts(lab: Lab, now: datetime) -> None:
     """Make the store, as `op25b account import` does: the POP accounts' names and hashes.
 
-    Who has a mail server at home may also send from that domain.
+    Who has a mail server at home may also send from that domain, and has a password that was set here: Postfix logs in
+    with SCRAM where it is offered, and for hashes that were taken over there are no SCRAM keys before another log-in.
     """
     passwd = lab.files / PASSWD
     passwd.write_text(passwd_file(lab.plan.accounts.values()))
@@ -83,8 +85,10 @@ def add_accounts(lab: Lab, now: datetime) -> None:
     new = []
     for line in lines:
         assert line.secret is not None
-        more = {f"@{HOME_DOMAIN}"} if line.name in at_home else set()
-        new.append(New(line.name, line.secret, line.senders | more))
+        if line.name in at_home:
+            new.append(New(line.name, Hasher(os.urandom).make(PASSWORD), line.senders | {f"@{HOME_DOMAIN}"}))
+        else:
+            new.append(New(line.name, line.secret, line.senders))
     # SQLite follows links by itself, and the way into the lab's files is a link that only the kernel can follow
     with tempfile.TemporaryDirectory() as outside:
         url = f"sqlite:///{outside}/{_STORE}"

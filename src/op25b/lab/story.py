@@ -40,7 +40,7 @@ def _lines(provider: str, trials: list[Trial]) -> Iterator[str]:
     exempt = next((each for each in delivered if each.how.who == "exempt" and each.how.port == SMTP), None)
     at_home = next((each for each in delivered if each.how.by == "home-server" and each.how.to == "own"), None)
     if exempt:
-        yield f"{provider}: who is exempt ({exempt.who}) sends on port 25: delivered ({exempt.happened.program})"
+        yield f"{provider}: {exempt.who} sends on port 25: delivered ({exempt.happened.program})"
     if at_home:
         yield (
             f"{provider}: a mail server at home ({at_home.who}) sends through its smart host, {_server(at_home)}: "
