@@ -17,9 +17,9 @@ from tests.support.sessions import HOST, RELEASE, Application, Message
 
 # Limits that are met soon.
 SETTINGS = (
-    Settings.relay(HOST, max_size=200, max_line=40, max_recipients=3, max_errors=4, max_junk=8, max_messages=4),
+    Settings.relay(HOST, max_size=200, max_recipients=3, max_errors=4, max_junk=8, max_messages=4),
     Settings.submission(HOST, max_size=2000, max_errors=50, max_junk=50, future_release=RELEASE),
-    Settings.relay(HOST, mechanisms=("PLAIN", "LOGIN"), auth_without_tls=True, max_size=500, max_line=100),
+    Settings.relay(HOST, mechanisms=("PLAIN", "LOGIN"), auth_without_tls=True, max_size=500),
 )
 
 

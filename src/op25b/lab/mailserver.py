@@ -77,10 +77,12 @@ def main_cf(server: MailServer, directory: str, known: frozenset[str]) -> str:
         "in_flow_delay": "0",
         "smtpd_forbid_unauth_pipelining": "yes",
         "smtpd_forbid_bare_newline": "normalize",
+        "smtpd_forbid_bare_newline_exclusions": "",  # it would be the own customers
         **_smart_hosts(server, directory),
     }
-    hardening = {"smtpd_forbid_unauth_pipelining", "smtpd_forbid_bare_newline"}
-    return "".join(f"{name} = {value}\n" for name, value in settings.items() if name not in hardening or name in known)
+    hardening = "smtpd_forbid_"
+    told = {name: value for name, value in settings.items() if not name.startswith(hardening) or name in known}
+    return "".join(f"{name} = {value}\n" for name, value in told.items())
 
 
 def _smart_hosts(server: MailServer, directory: str) -> dict[str, str]:

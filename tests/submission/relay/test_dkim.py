@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from op25b.errors import UserError
 from op25b.submission.relay.content import normalised
 from op25b.submission.relay.dkim import Key, Signer, load_key
+from op25b.submission.relay.transaction import Letter
 from tests.submission.relay.peers import peer
 from tests.submission.relay.world import CONTENT, world
 
@@ -158,10 +159,23 @@ def test_what_the_next_hop_gets_verifies(tmp_path: Path) -> None:
 
     async def play() -> None:
         async with peer() as hop, world(tmp_path, smart_host=hop.hop, signer=Signer(KEYS)) as here:
-            await here.submit("bob@example.com", content=CONTENT + b"no line end")
+            await here.submit("bob@example.com", content=CONTENT + b"<p>one</p> " * 2000 + b"no line end")
             await here.run()
             [got] = hop.contents("bob@example.com")
             assert got.endswith(b"no line end\r\n")
+            assert max(map(len, got.split(b"\r\n"))) <= 998
             assert verified(got)
+
+    asyncio.run(play())
+
+
+def test_lines_of_binarymime_stay_as_they_are(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with world(tmp_path) as here:
+            await here.submit("bob@example.com", content=b"A: b\r\n\r\n" + b"x" * 2000 + b"\r\n", body="BINARYMIME")
+            [message] = here.waiting()
+            letter = here.relay._letter(message)
+            assert isinstance(letter, Letter)
+            assert letter.content == message.read()
 
     asyncio.run(play())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from op25b.submission.relay.content import headers, loops, normalised, split
+from op25b.submission.relay.content import MAX_LINE, headers, loops, normalised, split
 from op25b.submission.relay.schedule import Schedule
 
 DAY = 86400.0
@@ -48,6 +48,38 @@ def test_normalised_has_crlf_only_and_stays(message: bytes) -> None:
     assert [part for part in once.split(b"\r\n") if part] == [
         part for part in message.replace(b"\r", b"\n").split(b"\n") if part
     ]
+
+
+WORDS = st.sampled_from(
+    ["x" * 600, "x" * 3000, "ア" * 500, "🛩" * 400, "y", " ", "\t", "\r\n", ": ", "\r\n " + " " * 1200]
+)
+
+
+@given(st.lists(WORDS, max_size=12).map("".join))
+@example("X: " + "y" * 995 + "\r\n")
+@example("X: " + "y" * 996 + "\r\n")
+def test_long_lines_are_folded_and_no_word_or_character_is_lost(text: str) -> None:
+    message = normalised(text.encode())
+    lines = message.decode().split("\r\n")
+    assert all(len(line.encode()) <= MAX_LINE for line in lines)
+    assert "".join(message.decode().split()) == "".join(text.split())
+    long = [line for line in text.split("\r\n") if len(line.encode()) > MAX_LINE]
+    assert [line for line in lines if line] == [line for line in text.split("\r\n") if line] or long
+    assert normalised(message) == message
+
+
+def test_where_a_long_line_is_folded() -> None:
+    def folded(line: bytes) -> list[bytes]:
+        return normalised(line + b"\r\n").split(b"\r\n")[:-1]
+
+    assert folded(b"To: " + b"<a@example.net>, " * 100) == [
+        b"To: " + (b"<a@example.net>, " * 58)[:-1],
+        (b" " + b"<a@example.net>, " * 42),
+    ]
+    assert folded(b"z" * 2000) == [b"z" * 998, b" " + b"z" * 997, b" " + b"z" * 5]
+    assert folded(b"  " + b"z" * 997) == [b"  " + b"z" * 996, b" z"]
+    assert folded(b"z" + "ア".encode() * 333) == [b"z" + "ア".encode() * 332, b" " + "ア".encode()]
+    assert folded(b"\x80" * 1000) == [b"\x80" * 998, b" \x80\x80"]
 
 
 @given(st.binary(max_size=200))

@@ -40,7 +40,7 @@ def _on_data(core: Core, answer: Answer) -> None:
         core.reply(refusal)
         return
     core.move(Step.DATA)
-    core.dot_text = DotText(core.settings.max_size, core.settings.max_line)
+    core.dot_text = DotText(core.settings.max_size)
     core.reply(replies.SEND_TEXT)
 
 
@@ -119,8 +119,7 @@ def _on_first_chunk(core: Core, answer: Answer) -> None:
         core.chunk.refusal = refusal
         return
     core.move(Step.BDAT)
-    settings = core.settings
-    core.chunk_text = ChunkText(settings.max_size, settings.max_line, core.body is Body.BINARY)
+    core.chunk_text = ChunkText(core.settings.max_size)
 
 
 def read_chunk(core: Core, octets: bytes) -> None:

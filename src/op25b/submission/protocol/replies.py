@@ -102,7 +102,6 @@ NOT_BASE64 = Reply(501, "5.5.2", "Not base64; authentication cancelled")
 # The message.
 TOO_LARGE = Reply(552, "5.3.4", "Message larger than the limit in the EHLO reply")  # RFC 1870 6
 BARE_IN_TEXT = Reply(554, "5.6.0", "Message has a bare CR, a bare LF or a NUL; lines end in CR LF")
-TEXT_LINE_TOO_LONG = Reply(554, "5.6.0", "Message has a line longer than is taken here")
 
 # Limits of the session. 421 closes it.
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send the message again for the rest")

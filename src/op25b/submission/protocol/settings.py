@@ -28,8 +28,8 @@ class Settings:
 
     `mechanisms`: () switches AUTH off; names that end in -PLUS are offered under TLS only. `auth_required`: MAIL is
     530 5.7.0 before AUTH. `auth_without_tls`: else AUTH is offered under TLS only. `tls_required`: MAIL and AUTH
-    are 530 5.7.0 before STARTTLS. `max_line`: the longest line of a message, CRLF included. `max_messages`: in one
-    session, 0 for no limit. `max_errors` and `max_junk` (commands) are counted since the last message taken.
+    are 530 5.7.0 before STARTTLS. `max_messages`: in one session, 0 for no limit. `max_errors` and `max_junk`
+    (commands) are counted since the last message taken.
     """
 
     hostname: str
@@ -41,7 +41,6 @@ class Settings:
     max_size: int = 50 * 1024 * 1024
     max_recipients: int = 1000
     max_messages: int = 1000
-    max_line: int = 1000
     max_errors: int = 20
     max_junk: int = 100
     max_failed_log_ins: int = 3

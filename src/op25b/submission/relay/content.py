@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MAX_LINE = 998
+"""Octets of a line without its CRLF that every host takes (RFC 5321 4.5.3.1.6)."""
+
 MAX_RECEIVED = 100
 """Received fields of a message that loops (RFC 5321 6.3)."""
 
@@ -28,10 +31,50 @@ class Header:
 
 
 def normalised(message: bytes) -> bytes:
-    """With CRLF line ends only, and one at the end: what goes out, and so what is signed."""
+    """With CRLF line ends only, and one at the end, and lines of MAX_LINE: what goes out, and so what is signed."""
     if b"\n" in message.replace(b"\r\n", b"") or b"\r" in message.replace(b"\r\n", b""):
         message = _LINE_ENDS.sub(b"\r\n", message)
-    return message if message.endswith(b"\r\n") or not message else message + b"\r\n"
+    if message and not message.endswith(b"\r\n"):
+        message += b"\r\n"
+    if _has_short_lines(message):
+        return message
+    return b"\r\n".join(line if len(line) <= MAX_LINE else _folded(line) for line in message.split(b"\r\n"))
+
+
+def _has_short_lines(message: bytes) -> bool:
+    # from line end to line end in strides as long as a line may be
+    start, stride = 0, MAX_LINE + 2
+    while len(message) - start > stride:
+        end = message.rfind(b"\n", start, start + stride)
+        if end < 0:
+            return False
+        start = end + 1
+    return True
+
+
+def _folded(line: bytes) -> bytes:
+    """Lines that go on with a blank: the line's own where there is one, so that no word is cut, or else one more.
+
+    Header fields stay what they are that way (RFC 5322 2.2.3), and HTML reads as before.
+    """
+    parts, start, blank = [], 0, b""
+    while len(line) - start > MAX_LINE - len(blank):
+        end = start + MAX_LINE - len(blank)
+        at = max(line.rfind(b" ", start + 1, end + 1), line.rfind(b"\t", start + 1, end + 1))
+        own = at > 0 and line[start:at].strip()
+        if not own:  # there is none, but for those that it begins with
+            at = _before_character(line, end)
+        parts.append(blank + line[start:at])
+        start, blank = at, b"" if own else b" "
+    return b"\r\n".join([*parts, blank + line[start:]])
+
+
+def _before_character(line: bytes, at: int) -> int:
+    """`at`, or where the UTF-8 sequence begins that it is within (RFC 3629 3: at most 4 octets)."""
+    start = at
+    while start > at - 4 and line[start] & 0xC0 == 0x80:
+        start -= 1
+    return start if start > at - 4 else at
 
 
 def split(message: bytes) -> tuple[bytes, bytes]:
