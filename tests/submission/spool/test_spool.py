@@ -326,6 +326,36 @@ def test_the_file_of_a_large_message_goes_with_it(folder: Path, envelope: Make, 
             message.read()
 
 
+@pytest.mark.parametrize(("size", "tidied"), [(5000, False), (5000, True), (50, True)])
+def test_what_is_delivered_while_another_looks_is_not_called_damaged(
+    folder: Path, envelope: Make, now: datetime, size: int, tidied: bool
+) -> None:
+    async def work(spool: Spool) -> str:
+        return await put(spool, envelope(), b"x" * size)
+
+    queue_id = run(folder, work, in_memory=2000)
+    with reading(folder) as relay, reading(folder, exclusive=False) as command:
+        (message,) = command.scan().new
+        relay.scan()
+        relay.mark([Mark(queue_id, "b@example.org", State.DELIVERED, now)])
+        if tidied:
+            relay.tidy()
+        with pytest.raises(Gone):
+            message.read()
+
+
+def test_what_is_taken_from_under_the_relay_is_damaged(folder: Path, envelope: Make) -> None:
+    async def work(spool: Spool) -> str:
+        return await put(spool, envelope(), b"x" * 50)
+
+    run(folder, work)
+    with reading(folder) as relay:
+        (message,) = relay.scan().new
+        message.segment.path.unlink()
+        with pytest.raises(Damaged):
+            message.read()
+
+
 @pytest.mark.parametrize("size", [50, 5000])
 def test_a_message_that_rots_is_never_handed_out(folder: Path, envelope: Make, size: int) -> None:
     async def work(spool: Spool) -> str:

@@ -178,7 +178,9 @@ class Reader:
         return {run: progress(self._disk, self._folder, run) for run in runs}
 
     def _scan_log(self, name: str, runs: dict[str, Progress | None], found: Scan) -> None:
-        segment = self._segments.get(name) or Segment(self._disk, self._folder / name)
+        segment = self._segments.get(name) or Segment(
+            self._disk, self._folder / name, others_remove=self._lock_fd is None
+        )
         if not segment.closed:
             run = runs[segment.run]
             if run and not run.dead and segment.number > run.segment:

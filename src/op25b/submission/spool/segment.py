@@ -38,11 +38,14 @@ class Message:
         """The body, checked whole before its first block is handed out. Raises Damaged, Gone, SpoolError."""
         try:
             if self.in_file:
-                return self.segment.body_file(self)
-            return iter([self.segment.body_inside(self)])
-        except FileNotFoundError as error:
-            if self.status.done:
+                yield from self.segment.body_file(self)
+            else:
+                yield self.segment.body_inside(self)
+        except (FileNotFoundError, Damaged) as error:
+            if self.status.done or self.segment.was_done(self):
                 raise Gone(f"{self.queue_id}: done with") from error
+            if isinstance(error, Damaged):
+                raise
             raise Damaged(f"{self.queue_id}: its file is missing") from error
         except OSError as error:
             raise failure(error) from error
@@ -55,10 +58,12 @@ class Segment:
     """`closed`: read to its end, and nothing will be added. `pending`: by queue id. `keep`: not to be removed.
 
     `fresh`: read, but not yet told of. `unwritten`: marks that are in force, but not yet on the disk.
+    `others_remove`: another process takes away what is done.
     """
 
-    def __init__(self, disk: Disk, path: Path) -> None:
+    def __init__(self, disk: Disk, path: Path, *, others_remove: bool) -> None:
         self.path = path
+        self._others_remove = others_remove
         self.run, number, _ = path.name.split(".")
         self.number = int(number)
         self.closed = False
@@ -186,6 +191,17 @@ class Segment:
 
     def part(self, bad: Bad) -> bytes:
         return self._read(bad.start, bad.end)
+
+    def was_done(self, message: Message) -> bool:
+        """Whether that is why its body is not there: another process has marked it since the last scan."""
+        if not self._others_remove:
+            return False
+        status = Status.of(message.envelope)
+        with suppress(OSError):
+            for mark, attempts in marks.decode(MarksFile(self._disk, self.path).news()):
+                if mark.queue_id == message.queue_id:
+                    status.apply(mark, attempts)
+        return status.done or not self.path.exists()
 
     def body_inside(self, message: Message) -> bytes:
         body = self._body_at(message, message.start, message.end)
