@@ -200,10 +200,10 @@ class Service:
         return self._process.wait(30)
 
     def pids(self) -> list[int]:
-        """The workers'."""
+        """The workers'. The other processes hold none of the ports for mail, whatever order they were started in."""
         assert self._process is not None
         found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        return [int(pid) for pid in found][: self.workers]
+        return [int(pid) for pid in found if self._listens(int(pid))]
 
     def log(self) -> list[dict[str, Any]]:
         lines = (self.folder / "log").read_text().splitlines()

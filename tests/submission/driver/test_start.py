@@ -142,7 +142,7 @@ def test_a_damaged_spool_is_set_aside_and_serves(service: Service) -> None:
         with service.customer() as client:
             client.sendmail(USER, ["x@elsewhere.example"], MESSAGE)
     (line,) = [line for line in service.log() if line["event"] == "spool-damaged"]
-    assert line["aside"] == f"{spool}/aside/1NG4ME7.1.log@0"
+    assert (line["level"], line["aside"]) == ("warning", f"{spool}/aside/1NG4ME7.1.log@0")
 
 
 def test_a_spool_that_is_a_file(service: Service) -> None:

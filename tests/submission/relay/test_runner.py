@@ -199,7 +199,8 @@ def test_a_mistake_of_ours_defers(tmp_path: Path) -> None:
         async with world(tmp_path, zone=zone) as here:
             await here.submit("bob@example.com")
             await here.run(most=timedelta(minutes=8))
-            assert [each["event"] for each in here.events] == ["fault", DEFERRED] * 2
+            levels = [("fault", "error"), (DEFERRED, "info")] * 2
+            assert [(each["event"], each["level"]) for each in here.events] == levels
             assert len(here.waiting()) == 1
 
     asyncio.run(play())

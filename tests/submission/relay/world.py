@@ -72,7 +72,7 @@ class World:
         shuffle = random.Random(1).shuffle
         around = Surroundings(self.settings, self.zone, self.tls, self.time.clock, shuffle, self.slots)
         clockwork = Clockwork(self.time.sleep, random.Random(1).random, self.poll, tidy=3600)
-        self.relay = Relay(self.reader, self.marker, self.bounces, around, self.signer, clockwork, self._log)
+        self.relay = Relay(self.reader, self.marker, self.bounces, around, self.signer, clockwork, self)
         relay = self.relay
         self.time.idle = lambda: relay.busy == 0
 
@@ -128,8 +128,15 @@ class World:
     def last(self, recipient: str) -> dict[str, Any]:
         return [each for each in self.events if each.get("recipient") == recipient][-1]
 
-    def _log(self, event: str, **fields: object) -> None:
-        self.events.append({"event": event, "at": self.time.now, **fields})
+    def info(self, event: str, **fields: object) -> None:
+        """The relay's log: the world itself, with this and the two below."""
+        self.events.append({"level": "info", "event": event, "at": self.time.now, **fields})
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.info(event, **{"level": "warning", **fields})
+
+    def error(self, event: str, **fields: object) -> None:
+        self.info(event, **{"level": "error", **fields})
 
 
 @asynccontextmanager

@@ -130,7 +130,7 @@ async def _work(config: Config, trace: Trace, board: RelayBoard, parent: int, no
     names = resolver()
     settings = replace(settings, dnssec=is_local(names))
     around = Surroundings(settings, names, contexts(), _now, random.shuffle, slots)
-    log = logs.start("relay").info
+    log = logs.start("relay")
     clockwork = Clockwork(alarm.sleep, random.random, poll=alarm.longest)
     relay = Relay(reader, marker, bounces, around, signer, clockwork, log, nowhere, trace)
     counting = asyncio.create_task(_count(relay, Bookkeeper(board)))

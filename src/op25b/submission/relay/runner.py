@@ -35,9 +35,13 @@ _IN_PASSING = 64 * 1024
 
 
 class Log(Protocol):
-    """One event with its fields, such as a structlog logger's `info`."""
+    """An event with its fields, such as a structlog logger takes."""
 
-    def __call__(self, event: str, **fields: object) -> object: ...
+    def info(self, event: str, **fields: object) -> object: ...
+
+    def warning(self, event: str, **fields: object) -> object: ...
+
+    def error(self, event: str, **fields: object) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +138,10 @@ class Relay:
         try:
             found = await asyncio.to_thread(self._reader.scan)
         except SpoolError as error:
-            self._log("spool-unreadable", error=str(error))
+            self._log.error("spool-unreadable", error=str(error))
             return
         for damage in found.damage:
-            self._log("spool-damaged", what=damage.what, aside=str(damage.aside) if damage.aside else None)
+            self._log.warning("spool-damaged", what=damage.what, aside=str(damage.aside) if damage.aside else None)
         if self._first:
             self._notices.recall(found.new)
             self._first = False
@@ -159,14 +163,14 @@ class Relay:
             try:
                 await asyncio.to_thread(self._trace.write, messages)
             except OSError as error:  # mail goes on; the log has who sent it
-                self._log("trace-not-written", error=str(error))
+                self._log.warning("trace-not-written", error=str(error))
 
     async def _forget_traces(self, now: datetime) -> None:
         if self._trace is not None:
             try:
                 await asyncio.to_thread(self._trace.forget, now)
             except OSError as error:
-                self._log("trace-not-removed", error=str(error))
+                self._log.warning("trace-not-removed", error=str(error))
 
     def _start_message(self, message: Message, now: datetime, *, insist: bool = False) -> None:
         """Try those recipients whose time has come; of the others, remember when it comes."""
@@ -219,7 +223,7 @@ class Relay:
             small = message.size <= _IN_PASSING
             letter = self._letter(message) if small else await asyncio.to_thread(self._letter, message)
         except Damaged as error:
-            self._log("damaged", queue_id=message.queue_id, error=str(error))
+            self._log.error("damaged", queue_id=message.queue_id, error=str(error))
             await self._mark(message, None, State.HELD, str(error))
             letter = deferred("4.3.0", str(error))
         except SpoolError as error:
@@ -245,7 +249,7 @@ class Relay:
 
     def fault(self, parcel: Parcel, error: Exception) -> None:
         """Something went wrong that nobody thought of: for the log, with its traceback."""
-        self._log("fault", queue_id=parcel.message.queue_id, exc_info=error)
+        self._log.error("fault", queue_id=parcel.message.queue_id, exc_info=error)
 
     def connected(self, *, made: bool) -> None:
         """A connection to a next hop was made, or could not be."""
@@ -264,7 +268,7 @@ class Relay:
             self.tally.reports += await self._notices.send(message, outcomes, moment)
         except SpoolError as error:
             # unsaid and unmarked: both are made up for after the next attempt
-            self._log("report-not-written", queue_id=message.queue_id, error=str(error))
+            self._log.error("report-not-written", queue_id=message.queue_id, error=str(error))
             outcomes = {
                 address: outcome if outcome.result is Result.DELIVERED else deferred("4.3.0", outcome.text)
                 for address, outcome in outcomes.items()
@@ -294,10 +298,10 @@ class Relay:
             await self._marker.mark(message.queue_id, address, state, detail, until)
         except SpoolError as error:
             # in force for this process all the same, and written with the next mark
-            self._log("mark-not-written", queue_id=message.queue_id, error=str(error))
+            self._log.error("mark-not-written", queue_id=message.queue_id, error=str(error))
 
     def _log_outcome(self, message: Message, address: str, outcome: Outcome, moment: Moment) -> None:
-        self._log(
+        self._log.info(
             outcome.result.value,
             queue_id=message.queue_id,
             sender=message.envelope.sender,
