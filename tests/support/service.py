@@ -101,6 +101,24 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def _listening(ports: set[int]) -> set[str]:
+    """The sockets, as /proc calls them, that listen at one of the ports, or at any path."""
+    tcp = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    paths = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    found = {each[9] for each in tcp if each[3] == "0A" and int(each[1].partition(":")[2], 16) in ports}
+    found |= {each[6] for each in paths if each[3] == "00010000"}
+    return {f"socket:[{inode}]" for inode in found}
+
+
+def _sockets(pid: str) -> set[str]:
+    found = set()
+    with suppress(FileNotFoundError):  # it has just ended
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found.add(os.readlink(each))
+    return found
+
+
 def write_certificate(folder: Path, authority: trustme.CA, *names: str) -> None:
     made = authority.issue_cert(*names)
     made.private_key_pem.write_to_path(folder / "server.key")
@@ -200,10 +218,11 @@ class Service:
         return self._process.wait(30)
 
     def pids(self) -> list[int]:
-        """The workers'. The other processes hold none of the ports for mail, whatever order they were started in."""
+        """Of the processes that answer clients; without those of the relay and of /healthz, whatever their order."""
         assert self._process is not None
         found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        return [int(pid) for pid in found if self._listens(int(pid))]
+        mail = _listening(set(self.ports[:3]))
+        return [int(pid) for pid in found if mail & _sockets(pid)]
 
     def log(self) -> list[dict[str, Any]]:
         lines = (self.folder / "log").read_text().splitlines()
