@@ -279,11 +279,14 @@ class Dialogue:
         transaction.write(data)
         self._service.receiving += transaction.unsaved - before
         if transaction.wants_drain():
-            self._service.receiving -= transaction.unsaved
+            octets = transaction.unsaved
+            self._service.receiving -= octets
+            self._service.committing(octets)
             self.draining = True
-            transaction.drain().add_done_callback(self._drained)
+            transaction.drain().add_done_callback(partial(self._drained, octets))
 
-    def _drained(self, _: asyncio.Task[None]) -> None:
+    def _drained(self, octets: int, _: asyncio.Task[None]) -> None:
+        self._service.committing(-octets)
         self.draining = False
         self._resume(None)
 
