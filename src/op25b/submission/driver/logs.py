@@ -22,22 +22,26 @@ _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class Lines:
-    """What is logged within one turn of an event loop is written together, the rest at once."""
+    """What is news within one turn of an event loop is written together; what needs a look, at once."""
 
     def __init__(self) -> None:
         self._waiting: list[str] = []
 
-    def msg(self, line: str) -> None:
-        self._waiting.append(line + "\n")
+    def info(self, line: str) -> None:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # another thread, or no loop
-            self._write()
-        else:
-            if len(self._waiting) == 1:
-                loop.call_soon(self._write)
+            self.msg(line)
+            return
+        self._waiting.append(line + "\n")
+        if len(self._waiting) == 1:
+            loop.call_soon(self._write)
 
-    debug = info = warning = error = critical = exception = msg
+    def msg(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    warning = error = critical = exception = msg
 
     def _write(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -12,7 +12,7 @@ from socket import socket
 from typing import Literal
 
 from op25b.policy.model import Policy
-from op25b.submission.config import Config, Listen, Postfix
+from op25b.submission.config import Config, Listen, Pop, Postfix
 from op25b.submission.driver import checks, health, listening, logs, pop_reports, relay_metrics, relaying
 from op25b.submission.driver.ledger import Ledger
 from op25b.submission.driver.limits import Rejections
@@ -77,18 +77,13 @@ def serve(path: Path, only: Literal["submission", "postfix"] | None = None) -> i
         rejected = Rejections(shared.ledger.view(board.workers), time.monotonic).add
         relaying.work(config, _trace(config, policy), relay_board, parent, rejected)
 
-    def reports(parent: int) -> None:
-        assert pop is not None
-        made.keep(*made.reported)
-        pop_reports.work(made.reported[0], pop_reports.read_secret(pop.secret_file), pops, parent)
-
     jobs = [_job(f"submission-{number}", number, shared, partial(worker, number)) for number in range(count)]
     if postfix:
         jobs.append(_job("postfix", count, shared, answers))
     if relay_board:
         jobs.append(_relay_job(relay, relay_board))
     return Supervisor(
-        jobs=[*jobs, Job("health", monitor), *([Job("pop", reports)] if pop else [])],
+        jobs=[*jobs, Job("health", monitor), *([Job("pop", partial(_take_reports, pop, made, pops))] if pop else [])],
         log=log,
         notifier=Notifier(os.environ),
         check_reload=reload,
@@ -131,6 +126,11 @@ class _Sockets:
         self.keep()
         if self.paths:
             postfix_sockets.removed(self.paths)
+
+
+def _take_reports(pop: Pop, made: _Sockets, pops: PopTable, parent: int) -> None:
+    made.keep(*made.reported)
+    pop_reports.work(made.reported[0], pop_reports.read_secret(pop.secret_file), pops, parent)
 
 
 def _shared(board: Board, reread: Callable[[], tuple[Config, Policy]], pops: PopTable) -> Shared:
