@@ -18,14 +18,13 @@ class Failed(Exception):
 class QuickRead:
     """A query with one parameter, `value`, of which the first row is wanted. Each thread has a connection of its own.
 
-    Every read sees what was committed before it: no transaction is left open. With `waits` False, a SQLite file that
-    somebody has locked whole (never a mere writer) is Failed at once.
+    Every read sees what was committed before it: no transaction is left open. A SQLite file that somebody has locked
+    whole (never a mere writer) is Failed at once: the usual way does the waiting.
     """
 
-    def __init__(self, store: Store, query: Select[Any], waits: bool = True) -> None:
+    def __init__(self, store: Store, query: Select[Any]) -> None:
         compiled = query.compile(dialect=store.engine.dialect)
         self._engine, self._sql, self._positional = store.engine, str(compiled), compiled.positional
-        self._waits = waits
         self._of_thread = threading.local()
         self._opened: list[Any] = []
 
@@ -63,6 +62,6 @@ class QuickRead:
         self._opened.append(connection)
         if self._engine.dialect.name == "postgresql":
             connection.autocommit = True
-        elif not self._waits:
+        else:
             connection.execute("PRAGMA busy_timeout = 0")
         return connection

@@ -26,7 +26,7 @@ class FreshAccounts:
         self._accounts = Accounts(store)
         present = select(accounts.c.version, accounts.c.password).where(accounts.c.name == bindparam("value"))
         self._present = QuickRead(store, present)
-        self._at_once = QuickRead(store, present, waits=False) if store.file is not None else None
+        self._in_file = store.file is not None
         self._kept: OrderedDict[str, Account] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -53,10 +53,10 @@ class FreshAccounts:
         another thread costs ten times as much. A server's answer must be waited for.
         """
         kept = self._kept.get(name)
-        if kept is None or self._at_once is None:
+        if kept is None or not self._in_file:
             return None
         try:
-            present = self._at_once.row(name)
+            present = self._present.row(name)
         except Failed:
             return None
         return kept if (kept.version, kept.secret.hash) == present else None
@@ -64,8 +64,6 @@ class FreshAccounts:
     def close(self) -> None:
         """Close what reading has opened."""
         self._present.close()
-        if self._at_once is not None:
-            self._at_once.close()
 
     def _keep(self, account: Account) -> None:
         with self._lock:

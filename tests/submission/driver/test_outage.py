@@ -1,7 +1,8 @@
-"""A PostgreSQL that goes away under a running service: 454 for who logs in meanwhile, and nothing to mend after."""
+"""A store that goes away under a running service: 454 for who logs in meanwhile, and nothing to mend after."""
 
 from __future__ import annotations
 
+import fcntl
 import smtplib
 import socket
 import threading
@@ -85,3 +86,17 @@ def test_the_database_goes_away_and_comes_back(tmp_path: Path, postgresql: str) 
         assert _log_in(service, "hanako@netlaputa.example") == 235
         assert "Traceback" not in (tmp_path / "log").read_text()
     cable.cut()
+
+
+@pytest.mark.long  # a log-in waits for as long as a writer would
+def test_a_sqlite_store_that_somebody_has_locked_whole(tmp_path: Path) -> None:
+    """As a process does that mends the file after a crash: it holds all locks of the write-ahead log's index."""
+    with Service(tmp_path) as service:
+        assert _log_in(service, USER) == 235
+        with (tmp_path / "op25b.db-shm").open("r+b") as index:
+            fcntl.lockf(index, fcntl.LOCK_EX, 8, 120)
+            with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+                _log_in(service, "hanako@netlaputa.example")
+            assert refused.value.smtp_code == 454
+        assert _log_in(service, "hanako@netlaputa.example") == 235
+        assert "Traceback" not in (tmp_path / "log").read_text()
