@@ -16,7 +16,9 @@ SECRET = "0123456789abcdef"
 
 
 def _config(folder: Path, tables: str) -> Config:
-    text = CONFIG.format(folder=folder, workers=1, submission="", ports=[587, 465, 25, 9525], tables=tables)
+    ports = [587, 465, 25, 9525]
+    store = f"sqlite:///{folder}/op25b.db"
+    text = CONFIG.format(folder=folder, workers=1, submission="", store=store, ports=ports, tables=tables)
     (folder / "service.toml").write_text(text)
     (folder / "secret").write_text(SECRET)
     (folder / "secret").chmod(0o600)

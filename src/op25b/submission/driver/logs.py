@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import sys
@@ -15,54 +14,16 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-AT_ONCE = 4096
-"""Octets that a pipe takes as one write (PIPE_BUF), whatever other processes write to it."""
-
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
-
-
-class Lines:
-    """What is news within one turn of an event loop is written together; what needs a look, at once."""
-
-    def __init__(self) -> None:
-        self._waiting: list[str] = []
-
-    def info(self, line: str) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # another thread, or no loop
-            self.msg(line)
-            return
-        self._waiting.append(line + "\n")
-        if len(self._waiting) == 1:
-            loop.call_soon(self._write)
-
-    def msg(self, line: str) -> None:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-
-    warning = error = critical = exception = msg
-
-    def _write(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        text = ""
-        for line in waiting:
-            if len(text) + len(line) > AT_ONCE:
-                sys.stderr.write(text)
-                sys.stderr.flush()
-                text = ""
-            text += line
-        sys.stderr.write(text)
-        sys.stderr.flush()
 
 
 def start(name: str) -> FilteringBoundLogger:
     """The log of this process, `name` in each line. What libraries log goes there as well."""
-    lines = Lines()
     structlog.configure(
         processors=[*_SHARED, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_render)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *_: lines,
+        # written before the reply is: who has his 250 has his line
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
