@@ -263,16 +263,18 @@ class Service:
             store.close()
 
 
+CHEAP = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
+
+
 def make_store(url: str, limits: dict[str, int]) -> None:
     """A store with two accounts, Taro's and Hanako's."""
     upgrade(url)
     add_accounts(url, (USER, "hanako@netlaputa.example"), limits)
 
 
-def add_accounts(url: str, names: Iterable[str], limits: Mapping[str, int]) -> None:
+def add_accounts(url: str, names: Iterable[str], limits: Mapping[str, int], cost: argon2.Parameters = CHEAP) -> None:
     """Accounts that may send as what they are called; each has the same password."""
-    cheap = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
-    secret = Hasher(os.urandom, cheap, scram_iterations=4096).make(PASSWORD)
+    secret = Hasher(os.urandom, cost, scram_iterations=4096).make(PASSWORD)
     store = Store(url)
     by = By("tests", datetime.now(UTC), "tests")
     Accounts(store).add([New(name, secret, frozenset({name}), limits) for name in names], by)

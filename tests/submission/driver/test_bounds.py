@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import smtplib
+import socket
+import struct
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import argon2
 import pytest
 
 from op25b.submission.driver.service import EXPLAINED
-from tests.support.service import CUSTOMER, MESSAGE, USER, Service, Wire, eventually
+from tests.support.service import CUSTOMER, MESSAGE, PASSWORD, USER, Service, Wire, add_accounts, eventually
 
 TO = "x@elsewhere.example"
 TABLES = """
@@ -100,6 +104,21 @@ def test_an_account_has_so_many_sessions_and_recipients(bounded: Service) -> Non
         assert len(refusals) == 3
     with bounded.customer("hanako@netlaputa.example") as other:
         assert other.sendmail("hanako@netlaputa.example", [TO], MESSAGE.replace(b"taro", b"hanako")) == {}
+
+
+def test_who_leaves_while_his_password_is_checked_counts_no_session(bounded: Service) -> None:
+    slow = argon2.Parameters(argon2.Type.ID, 19, 16, 32, time_cost=20, memory_cost=65536, parallelism=1)
+    add_accounts(bounded.store, ["jiro@netlaputa.example"], {}, slow)
+    secret = b64encode(f"\0jiro@netlaputa.example\0{PASSWORD}".encode())
+    for _ in range(3):
+        with Wire(bounded.implicit) as wire:
+            wire.secure(bounded.client_tls)
+            _greeted(wire)
+            wire.send(b"AUTH PLAIN " + secret + b"\r\n")
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
+    eventually(lambda: sum(line["event"] == "log-in" for line in bounded.log()) == 3)
+    with bounded.customer("jiro@netlaputa.example"), bounded.customer("jiro@netlaputa.example"):
+        pass
 
 
 def test_the_own_network_has_so_many_messages(bounded: Service) -> None:

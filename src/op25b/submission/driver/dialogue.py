@@ -75,6 +75,7 @@ class Dialogue:
         self._where, self._network = str(address), block_of(address)
         self._connected: Connected | None = None
         self._refused = 0
+        self._gone = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -125,6 +126,7 @@ class Dialogue:
     def lost(self) -> None:
         """The connection is gone. A message that was already handed to the spool goes its way."""
         self._forget()
+        self._gone = True
         if self.account is not None:
             self._service.limits.logged_out(self.account)
             self.account = None
@@ -156,7 +158,7 @@ class Dialogue:
             **({} if taken else {"reason": log_in.detail}),
         )
         self._log_in = None
-        if taken and not self._session.closed:
+        if taken and not self._session.closed and not self._gone:
             assert log_in.account is not None
             self.account, self._connected = log_in.account, None
             if (refusal := service.limits.logged_in(self.account)) is not None:
