@@ -13,7 +13,8 @@ demo: setup
 test: setup
 	$(PY) -m pytest -m "not long"
 
-test-long: setup
+test-long:
+	@scripts/setup long
 	$(PY) -m pytest -m long --timeout 1800
 
 lint: setup
