@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 
 
@@ -38,6 +41,23 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Micros(TypeDecorator[datetime]):
+    """An instant as microseconds since 1970: for tables of millions of rows, which are also read without SQLAlchemy."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + value * MICROSECOND
 
 
 metadata = MetaData(
@@ -108,4 +128,97 @@ known_blocks = Table(
     Column("account", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
     Column("block", Text, primary_key=True, doc="a prefix from which the account logged in"),
     Column("seen_at", Instant, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", Text, nullable=False, doc="who reports it: an access server's name, a lease file's"),
+    Column("name", Text, nullable=False, doc="the source's own name for it: Acct-Session-Id"),
+    Column("subscriber", Text, nullable=False),
+    Column("started_at", Micros, nullable=False, doc="the earliest that was reported"),
+    Column("seen_at", Micros, nullable=False, doc="the latest report that it is there"),
+    Column("stopped_at", Micros, doc="the latest report of its end; it lives on if seen after that"),
+    UniqueConstraint("source", "name", "subscriber", name="uq_sessions_source"),
+    Index("ix_sessions_subscriber", "subscriber"),
+    Index("ix_sessions_seen_at", "seen_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("session", ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("prefix", Text, primary_key=True, doc="192.0.2.1/32, 2001:db8::/56"),
+    Column("started_at", Micros, nullable=False),
+    Column("seen_at", Micros, nullable=False),
+    Index("ix_leases_prefix", "prefix", "started_at"),
+)
+
+restarts = Table(
+    "restarts",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("at", Micros, primary_key=True, doc="every session of the source that was not seen after it ended here"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Integer, primary_key=True, doc="in the order in which the changes were committed"),
+    Column("kind", Text, nullable=False, doc="`prefix`: its holder is another; `subscriber`: what is granted to him"),
+    Column("subject", Text, nullable=False),
+    Column("at", Micros, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+exemptions = Table(
+    "exemptions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False, doc="subscriber, prefix or destination"),
+    Column("subscriber", Text, doc="whose it is; null for what is the provider's own matter"),
+    Column("prefix", Text, doc="for kind prefix: the sources; for kind destination: where everyone may send"),
+    Column("state", Text, nullable=False, doc="as op25b.subscribers.exemptions has them"),
+    Column("reason", Text, nullable=False),
+    Column("from_at", Instant, doc="null: from the grant on"),
+    Column("until_at", Instant, doc="null: until it is reviewed"),
+    Column("review_at", Instant),
+    Column("domain", Text, doc="the domain that the subscriber sends for"),
+    Column("fee_accepted", Boolean, nullable=False),
+    Column("findings", JSON, nullable=False, doc="each criterion, what was found, when"),
+    Column("approvals", JSON, nullable=False, doc="who approved, when"),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("version", Integer, nullable=False, doc="goes up with every change"),
+    Index("ix_exemptions_subscriber", "subscriber"),
+    Index("ix_exemptions_state", "state"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subscriber", Text, doc="null where nobody is known to have held the address"),
+    Column("prefix", Text, nullable=False, doc="the address that tried (IPv6: its /64), as it was first seen"),
+    Column("kind", Text, nullable=False, doc="mail-program, home-server, bot or unknown"),
+    Column("state", Text, nullable=False, doc="as op25b.watch has them"),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("targets", Integer, nullable=False, doc="distinct destinations"),
+    Column("evidence", JSON, nullable=False, doc="headers and counts only"),
+    Column("opened_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Index("ix_cases_subscriber", "subscriber"),
+    Index("ix_cases_state", "state"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("subscriber", Text, primary_key=True),
+    Column("case", ForeignKey("cases.id"), nullable=False, doc="holds the evidence"),
+    Column("since", Instant, nullable=False),
 )

@@ -1,0 +1,36 @@
+"""Exemptions that are asked for, granted and ended one by one."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+_INSTANT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "exemptions",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("subscriber", sa.Text),
+        sa.Column("prefix", sa.Text),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("from_at", _INSTANT),
+        sa.Column("until_at", _INSTANT),
+        sa.Column("review_at", _INSTANT),
+        sa.Column("domain", sa.Text),
+        sa.Column("fee_accepted", sa.Boolean, nullable=False),
+        sa.Column("findings", sa.JSON, nullable=False),
+        sa.Column("approvals", sa.JSON, nullable=False),
+        sa.Column("requested_by", sa.Text, nullable=False),
+        sa.Column("requested_at", _INSTANT, nullable=False),
+        sa.Column("changed_at", _INSTANT, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+    )
+    op.create_index("ix_exemptions_subscriber", "exemptions", ["subscriber"])
+    op.create_index("ix_exemptions_state", "exemptions", ["state"])
