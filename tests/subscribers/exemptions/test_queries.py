@@ -30,6 +30,7 @@ def test_from_its_start_until_its_end(store: Store, put: Put) -> None:
         with store.read() as connection:
             assert queries.in_force(connection, at) == found
             assert queries.of_subscribers(connection, ["taro", "jiro"], at) == found
+            assert queries.subjects_in_force(connection, at) == [live[1:4] for live in found]
 
 
 def test_only_what_was_granted(store: Store, put: Put) -> None:
@@ -94,7 +95,7 @@ def test_one_million_are_read_in_a_few_seconds(store: Store, put: Put) -> None:
         connection.exec_driver_sql(f"{copied} FROM ({numbers}) AS counted, exemptions")
     with store.read() as connection:
         began = perf_counter()
-        found = queries.in_force(connection, START)
+        found = queries.subjects_in_force(connection, START)
         took = perf_counter() - began
     assert len(found) == 1_000_001
     print(f"{took:.2f} s")

@@ -38,6 +38,12 @@ def in_force(connection: Connection, at: datetime) -> list[Live]:
     return _live(connection, _in_force(at).order_by(exemptions.c.id))
 
 
+def subjects_in_force(connection: Connection, at: datetime) -> list[tuple[str, str | None, str | None]]:
+    """(kind, subscriber, prefix) of all of them, in no order: half the time of `in_force`, for one million."""
+    columns = exemptions.c.kind, exemptions.c.subscriber, exemptions.c.prefix
+    return [(kind, who, prefix) for kind, who, prefix in connection.execute(_in_force(at).with_only_columns(*columns))]
+
+
 def of_subscribers(connection: Connection, subscribers: Iterable[str], at: datetime) -> list[Live]:
     """Those of kind subscriber that these subscribers have."""
     query = _in_force(at).where(exemptions.c.kind == Kind.SUBSCRIBER)
@@ -61,11 +67,11 @@ def of_address(connection: Connection, address: IPv4Address | IPv6Address, at: d
 
 def next_moment(connection: Connection, after: datetime) -> datetime | None:
     """The next instant at which one begins or ends by itself; None if none will. Quarantine is not looked at."""
-    columns = exemptions.c.from_at, exemptions.c.until_at
-    queries = (
-        select(func.min(column)).where(exemptions.c.granted_at.is_not(None), column > after) for column in columns
-    )
-    found = [connection.execute(query).scalar() for query in queries]
+    found = []
+    for column in (exemptions.c.from_at, exemptions.c.until_at):
+        query = select(column).where(exemptions.c.granted_at.is_not(None), column > after)
+        # not min(): the first of the index is at hand, with one million too
+        found.append(connection.execute(query.order_by(column).limit(1)).scalar())
     return min((moment for moment in found if moment is not None), default=None)
 
 
