@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from op25b.policy.model import (
     Exemption,
-    ExemptionTerms,
     Filter,
     OwnServer,
     Phase,
@@ -16,9 +15,10 @@ from op25b.policy.model import (
     Pool,
     Provider,
     Submission,
-    Table,
 )
 from op25b.policy.positions import Path
+from op25b.policy.table import Table
+from op25b.policy.terms import ExemptionTerms
 
 LISTS = ("own_servers", "pools", "phases", "exemptions")
 
