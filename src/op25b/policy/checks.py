@@ -30,6 +30,7 @@ def errors(parts: Parts, where: Positions) -> Iterator[Fault]:
         _phases(parts, where),
         _exemptions(parts, where),
         _nowhere_to_go(parts, where),
+        _watch(parts, where),
     )
 
 
@@ -165,3 +166,11 @@ def _nowhere_to_go(parts: Parts, where: Positions) -> Iterator[Fault]:
             what = f"phase {phase.name!r} enforces a block, but there is no own server to send through"
             mend = 'write an [[own_servers]] table with ports = [587, 465], or mode = "announce"'
             yield Fault(*where.value((*path, "mode")), what, mend)
+
+
+def _watch(parts: Parts, where: Positions) -> Iterator[Fault]:
+    """Nobody loses his exemptions who was not told before."""
+    for number, kind in enumerate(parts.watch.quarantine):
+        if kind not in parts.watch.notice:
+            place = where.value(("watch", "quarantine", number))
+            yield Fault(*place, f"{kind!r} is quarantined without notice", f'write notice = ["{kind}"] too')

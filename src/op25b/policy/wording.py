@@ -9,8 +9,9 @@ from typing import Any, get_args
 
 from op25b.policy.faults import nearest
 from op25b.policy.fields import quoted, shown
-from op25b.policy.model import Policy, Table
+from op25b.policy.model import Policy
 from op25b.policy.positions import Path
+from op25b.policy.table import Table
 
 EXAMPLES = {
     "provider": "a table [provider] with name, display and time_zone",
