@@ -32,6 +32,7 @@ def errors(parts: Parts, where: Positions) -> Iterator[Fault]:
         _exemptions(parts, where),
         _nowhere_to_go(parts, where),
         _terms(parts.exemption_terms, where),
+        _watch(parts, where),
     )
 
 
@@ -182,3 +183,11 @@ def _terms(terms: ExemptionTerms, where: Positions) -> Iterator[Fault]:
         what = f"an exemption to which nobody set an end holds for {shortest} days (review_days and notice_days)"
         place = where.value(("exemption_terms", "longest_days"))
         yield Fault(*place, what, f"write longest_days = {shortest} or more, or a smaller review_days")
+
+
+def _watch(parts: Parts, where: Positions) -> Iterator[Fault]:
+    """Nobody loses his exemptions who was not told before."""
+    for number, kind in enumerate(parts.watch.quarantine):
+        if kind not in parts.watch.notice:
+            place = where.value(("watch", "quarantine", number))
+            yield Fault(*place, f"{kind!r} is quarantined without notice", f'write notice = ["{kind}"] too')

@@ -28,6 +28,7 @@ from op25b.policy.fields import (
 from op25b.policy.table import Table as Table
 from op25b.policy.table import Words as Words
 from op25b.policy.terms import ExemptionTerms
+from op25b.policy.watching import Watch
 
 Slug = Annotated[str, AfterValidator(slug)]
 Host = Annotated[str, AfterValidator(host_name)]
@@ -239,3 +240,4 @@ class Policy(Table):
     home_servers: Literal["refused", "smart-host"] = "refused"
     """What a customer who runs a mail server at home is told (claims F5, S5, I8); companies: see exemptions."""
     exemption_terms: ExemptionTerms = ExemptionTerms()
+    watch: Watch = Watch()
