@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import dns.resolver
 import typer
 
 from op25b.cli import output, policyfile, stores
-from op25b.cli.exempt_terms import published, spoken
 from op25b.cli.instants import instant
 from op25b.cli.stores import STORE, Json, Url, Who, Why
 from op25b.errors import UserError
 from op25b.policy.model import Policy
-from op25b.store import Store
+from op25b.portal.terms import published, spoken
 from op25b.store.audit import By, trail
 from op25b.subscribers.exemptions import checks, listing, records
 from op25b.subscribers.exemptions import desk as desks
@@ -30,9 +29,7 @@ from op25b.subscribers.exemptions.transitions import OVER, Kind, State, Step
 
 DNS_SECONDS = 5.0
 
-app = typer.Typer(
-    help="Exemptions: who may send on port 25 all the same.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Exemptions: who may send on port 25 all the same.", no_args_is_help=True, rich_markup_mode=None)
 
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="The exemption's number.", min=1)]
 PolicyFile = Annotated[Path, typer.Option("--policy", envvar="OP25B_POLICY", metavar="POLICY", help="The policy file.")]
@@ -197,7 +194,7 @@ def show(number: Number, json: Json = False, store: Url = STORE) -> None:
     if approvals:
         rows = [(each["who"], each["at"], stores.cell(each["overrides"])) for each in approvals]
         output.table(("approved by", "at", "in spite of"), rows)
-    output.table(("at", "who", "what", "why"), [stores.line(each)[:3] + (each.why,) for each in history])
+    output.table(("at", "who", "what", "why"), [(*stores.line(each)[:3], each.why) for each in history])
 
 
 @app.command()
@@ -221,11 +218,10 @@ def terms(
     loaded = policyfile.policy(policy)
     with stores.opened(store) as opened, opened.read() as connection:
         counted = listing.counts(connection, datetime.now(UTC))
-    words = spoken(loaded, counted)
     if json:
-        output.data(published(loaded, counted, words))
+        output.data(published(loaded, counted))
     else:
-        output.text("\n\n".join("\n".join(lines) for lines in words.values()))
+        output.text("\n\n".join("\n".join(lines) for lines in spoken(loaded, counted).values()))
 
 
 def resolver() -> dns.resolver.Resolver:

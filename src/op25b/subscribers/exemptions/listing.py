@@ -40,7 +40,7 @@ def one(connection: Connection, number: int, at: datetime) -> Exemption:
     return records.found(connection, number).at(at)
 
 
-def counts(connection: Connection, at: datetime) -> dict[Kind, dict[str, int]]:
+def counts(connection: Connection, at: datetime) -> dict[str, dict[str, int]]:
     """How many were asked for, granted and refused, and how many are in force, by kind: no names, fit to publish."""
     holds = queries.holding(at)
     sums = (
@@ -50,8 +50,8 @@ def counts(connection: Connection, at: datetime) -> dict[Kind, dict[str, int]]:
         func.sum(case((holds, 1), else_=0)),
     )
     query = select(exemptions.c.kind, *sums).group_by(exemptions.c.kind)
-    found = {kind: dict(zip(COUNTED, row, strict=True)) for kind, *row in connection.execute(query)}
-    return {kind: found.get(kind, dict.fromkeys(COUNTED, 0)) for kind in Kind}
+    found = {str(kind): dict(zip(COUNTED, row, strict=True)) for kind, *row in connection.execute(query)}
+    return {kind.value: found.get(kind, dict.fromkeys(COUNTED, 0)) for kind in Kind}
 
 
 def _stands(state: State, at: datetime) -> ColumnElement[Any]:
