@@ -25,6 +25,7 @@ from op25b.policy.fields import (
     slug,
     zone,
 )
+from op25b.policy.leases import Leases
 from op25b.policy.table import Table as Table
 from op25b.policy.table import Words as Words
 from op25b.policy.terms import ExemptionTerms
@@ -241,3 +242,4 @@ class Policy(Table):
     """What a customer who runs a mail server at home is told (claims F5, S5, I8); companies: see exemptions."""
     exemption_terms: ExemptionTerms = ExemptionTerms()
     watch: Watch = Watch()
+    leases: Leases = Leases()
