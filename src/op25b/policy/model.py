@@ -210,6 +210,8 @@ class Filter(Table):
     """NFLOG group for refused and monitored attempts; absent in the file means 25."""
     log_rate: int = Field(default=1000, ge=1, le=1_000_000)
     """At most so many log records a second; counters count all."""
+    exempt_size: int = Field(default=65536, ge=0, le=1 << 24)
+    """Exempt prefixes of each length that the filter has room for besides the policy's own; 0: it takes none."""
 
 
 class PopBeforeSmtp(StrEnum):
