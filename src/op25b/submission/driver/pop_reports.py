@@ -23,10 +23,10 @@ from structlog.typing import FilteringBoundLogger
 
 from op25b.errors import UserError
 from op25b.policy.intervals import Address
+from op25b.processes import logs, secret_files
 from op25b.processes.posts import Posts, Refused
-from op25b.submission.driver import logs
+from op25b.processes.stopping import until_told
 from op25b.submission.driver.pop_table import PopTable
-from op25b.submission.driver.stopping import until_told
 from op25b.subscribers import names
 
 SERVICES = ("pop3", "imap")
@@ -47,17 +47,10 @@ class LogIn:
 
 def read_secret(path: Path) -> str:
     """Raises UserError for a file that cannot be read or holds no good secret."""
-    try:
-        text = path.read_text("ascii").strip()
-        mode = path.stat().st_mode
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not ASCII"
-        raise UserError(f"{path}: cannot be read ({why}); `pop.secret_file` names it") from None
+    text = secret_files.read(path, "pop.secret_file")
     if not _SECRET.fullmatch(text):
         what = "not a secret of 16 to 128 characters out of A-Z a-z 0-9 - and _"
         raise UserError(f"{path}: {what}; make one with `openssl rand -hex 16`")
-    if mode & 0o007:
-        raise UserError(f"{path}: everybody on this host can read it; `chmod 640`, with the service's group")
     return text
 
 
