@@ -11,16 +11,15 @@ import dns.exception
 import dns.name
 import dns.resolver
 import dns.reversename
-from sqlalchemy import select
 
 from op25b.policy.model import Policy
 from op25b.policy.terms import Criteria
 from op25b.store.engine import Store
-from op25b.store.tables import leases, sessions
 from op25b.subscribers.exemptions import criteria
 from op25b.subscribers.exemptions.criteria import Finding, Reverse
 from op25b.subscribers.exemptions.request import Asked, Network
 from op25b.subscribers.exemptions.transitions import Kind
+from op25b.subscribers.leases import held_by
 
 MOST_NAMES = 8
 """Names of one address that are looked at; who has more of them means to keep a resolver busy."""
@@ -56,12 +55,7 @@ def looking(store: Store, policy: Policy, resolver: Resolver, at: datetime) -> C
 
     def holds(subscriber: str) -> list[Network]:
         with store.read() as connection:
-            query = (
-                select(leases.c.prefix)
-                .join(sessions, sessions.c.id == leases.c.session)
-                .where(sessions.c.subscriber == subscriber, sessions.c.stopped_at.is_(None))
-            )
-            return [ip_network(prefix) for prefix in connection.execute(query).scalars()]
+            return [ip_network(held.prefix) for held in held_by(connection, [subscriber], at).get(subscriber, [])]
 
     return lambda asked: look(policy, asked, holds, resolver, at)
 
