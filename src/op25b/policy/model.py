@@ -12,7 +12,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from op25b.policy.fields import (
     aware,
@@ -25,6 +25,10 @@ from op25b.policy.fields import (
     slug,
     zone,
 )
+from op25b.policy.table import Table as Table
+from op25b.policy.table import Words as Words
+from op25b.policy.terms import ExemptionTerms
+from op25b.policy.watching import Watch
 
 Slug = Annotated[str, AfterValidator(slug)]
 Host = Annotated[str, AfterValidator(host_name)]
@@ -32,19 +36,6 @@ Instant = Annotated[datetime, BeforeValidator(aware)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]
 SingleAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
 Port = Annotated[int, AfterValidator(port)]
-
-
-class Table(BaseModel):
-    """A table of the policy file: frozen, no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
-
-
-class Words(Table):
-    """The same text in both languages of the service."""
-
-    ja: str
-    en: str
 
 
 class Weekday(StrEnum):
@@ -236,14 +227,6 @@ class Submission(Table):
     """How long it is kept who sent a message, from which address and to whom; 0: no longer than the mail is there."""
 
 
-class ExemptionTerms(Table):
-    """Whether a customer may ask for an exemption, at what cost, and where (claims I5, I10)."""
-
-    offered: bool = False
-    fee: Words | None = None
-    contact: str | None = None
-
-
 class Policy(Table):
     """The whole policy file. Order within `phases` decides nothing but names: the strongest phase wins."""
 
@@ -257,3 +240,4 @@ class Policy(Table):
     home_servers: Literal["refused", "smart-host"] = "refused"
     """What a customer who runs a mail server at home is told (claims F5, S5, I8); companies: see exemptions."""
     exemption_terms: ExemptionTerms = ExemptionTerms()
+    watch: Watch = Watch()

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 
@@ -179,22 +180,30 @@ exemptions = Table(
     Column("kind", Text, nullable=False, doc="subscriber, prefix or destination"),
     Column("subscriber", Text, doc="whose it is; null for what is the provider's own matter"),
     Column("prefix", Text, doc="for kind prefix: the sources; for kind destination: where everyone may send"),
-    Column("state", Text, nullable=False, doc="as op25b.subscribers.exemptions has them"),
+    Column("state", Text, nullable=False, doc="as op25b.subscribers.exemptions.transitions has them"),
     Column("reason", Text, nullable=False),
-    Column("from_at", Instant, doc="null: from the grant on"),
-    Column("until_at", Instant, doc="null: until it is reviewed"),
-    Column("review_at", Instant),
+    Column("granted_at", Micros, doc="null: never granted, and the three below are what was asked for"),
+    Column("from_at", Micros, doc="never null, as are the two below, once it was granted"),
+    Column("review_at", Micros, doc="from when on it is looked at again"),
+    Column("until_at", Micros, doc="when it ends unless it is renewed; whoever ends it earlier sets this"),
     Column("domain", Text, doc="the domain that the subscriber sends for"),
+    Column("server", Text, doc="the address of the subscriber's mail server, for its reverse DNS"),
     Column("fee_accepted", Boolean, nullable=False),
     Column("findings", JSON, nullable=False, doc="each criterion, what was found, when"),
-    Column("approvals", JSON, nullable=False, doc="who approved, when"),
+    Column("approvals", JSON, nullable=False, doc="who approved, when, and which criteria were overridden, and why"),
     Column("requested_by", Text, nullable=False),
     Column("requested_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("version", Integer, nullable=False, doc="goes up with every change"),
     Index("ix_exemptions_subscriber", "subscriber"),
+    Index("ix_exemptions_prefix", "prefix"),
     Index("ix_exemptions_state", "state"),
+    Index("ix_exemptions_from_at", "from_at"),
+    Index("ix_exemptions_review_at", "review_at"),
+    Index("ix_exemptions_until_at", "until_at"),
 )
+
+_OPEN = text("closed_at IS NULL")
 
 cases = Table(
     "cases",
@@ -209,10 +218,15 @@ cases = Table(
     Column("attempts", BigInteger, nullable=False),
     Column("targets", Integer, nullable=False, doc="distinct destinations"),
     Column("evidence", JSON, nullable=False, doc="headers and counts only"),
+    Column("pattern", JSON, nullable=False, doc="from which the watch goes on after a restart"),
+    Column("notice", Text, doc="the key of the text of which notice is due, or null"),
+    Column("noticed_at", Instant),
     Column("opened_at", Instant, nullable=False),
     Column("closed_at", Instant),
-    Index("ix_cases_subscriber", "subscriber"),
     Index("ix_cases_state", "state"),
+    # whoever watches on however many routers: one open case for each
+    Index("uq_cases_subscriber", "subscriber", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("ix_cases_prefix", "prefix"),
 )
 
 quarantine = Table(
