@@ -75,7 +75,7 @@ def require(capability: Capability, what: str) -> None:
 def drop(keep: Iterable[Capability], whom: Identity | None) -> None:
     """Become `whom`, keep these capabilities of those that there are, and never gain another, by exec neither.
 
-    Raises Missing if this process may not become whom it is to be.
+    Raises Missing if this process may not become whom it is to be, or may not give up what it has.
     """
     kept = sum(1 << each for each in keep) & _status("CapPrm")
     if has(Capability.SETPCAP):
@@ -149,5 +149,7 @@ def _set_capabilities(kept: int) -> None:
     low, high = kept & 0xFFFFFFFF, kept >> 32
     sets = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
     if _LIBC.capset(header, sets):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+        raise Missing(
+            f"this process may not give up its privileges ({os.strerror(ctypes.get_errno())}); its sandbox must allow "
+            "the system call capset, as examples/systemd/ does"
+        )

@@ -75,7 +75,8 @@ def relay_alone(present: Present) -> Part:
 
 
 def _readable(config: configuration.Config) -> None:
-    relaying.read(config.relay, config.submission)
+    relaying.read_settings(config.relay, config.submission)
+    relaying.read_signer(config.relay)
 
 
 def _mail(config: Config) -> configuration.Config:

@@ -48,7 +48,8 @@ def check(config: Config, takes_mail: bool) -> None:
         pop_reports.read_secret(config.pop.secret_file)
     if takes_mail:
         certificates(config)
-        relaying.read(config.relay, config.submission)
+        relaying.read_settings(config.relay, config.submission)
+        relaying.read_signer(config.relay)
         spool = config.submission.spool
         folder = spool if spool.exists() else spool.parent
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) or not folder.is_dir():
