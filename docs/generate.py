@@ -40,8 +40,8 @@ from op25b.submission.relay.outcome import Result
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- made from the code by `make docs`; edits are overwritten -->\n"
 LEVELS = {f"{log}.{level}": level for log in ("log", "_log") for level in ("info", "warning", "error")}
-KINDS = {"Path": "path", "str": "text", "int": "number", "bool": "true or false", "date": "date", "time": "time of day",
-         "datetime": "instant with an offset"}  # fmt: skip
+KINDS = {"Path": "path", "str": "text", "int": "number", "float": "number", "bool": "true or false", "date": "date",
+         "time": "time of day", "datetime": "instant with an offset"}  # fmt: skip
 
 
 def policy_page() -> str:

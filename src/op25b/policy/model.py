@@ -12,7 +12,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from op25b.policy.fields import (
     aware,
@@ -25,6 +25,11 @@ from op25b.policy.fields import (
     slug,
     zone,
 )
+from op25b.policy.leases import Leases
+from op25b.policy.table import Table as Table
+from op25b.policy.table import Words as Words
+from op25b.policy.terms import ExemptionTerms
+from op25b.policy.watching import Watch
 
 Slug = Annotated[str, AfterValidator(slug)]
 Host = Annotated[str, AfterValidator(host_name)]
@@ -32,19 +37,6 @@ Instant = Annotated[datetime, BeforeValidator(aware)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]
 SingleAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
 Port = Annotated[int, AfterValidator(port)]
-
-
-class Table(BaseModel):
-    """A table of the policy file: frozen, no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
-
-
-class Words(Table):
-    """The same text in both languages of the service."""
-
-    ja: str
-    en: str
 
 
 class Weekday(StrEnum):
@@ -218,6 +210,8 @@ class Filter(Table):
     """NFLOG group for refused and monitored attempts; absent in the file means 25."""
     log_rate: int = Field(default=1000, ge=1, le=1_000_000)
     """At most so many log records a second; counters count all."""
+    exempt_size: int = Field(default=65536, ge=0, le=1 << 24)
+    """Exempt prefixes of each length that the filter has room for besides the policy's own; 0: it takes none."""
 
 
 class PopBeforeSmtp(StrEnum):
@@ -236,14 +230,6 @@ class Submission(Table):
     """How long it is kept who sent a message, from which address and to whom; 0: no longer than the mail is there."""
 
 
-class ExemptionTerms(Table):
-    """Whether a customer may ask for an exemption, at what cost, and where (claims I5, I10)."""
-
-    offered: bool = False
-    fee: Words | None = None
-    contact: str | None = None
-
-
 class Policy(Table):
     """The whole policy file. Order within `phases` decides nothing but names: the strongest phase wins."""
 
@@ -257,3 +243,5 @@ class Policy(Table):
     home_servers: Literal["refused", "smart-host"] = "refused"
     """What a customer who runs a mail server at home is told (claims F5, S5, I8); companies: see exemptions."""
     exemption_terms: ExemptionTerms = ExemptionTerms()
+    watch: Watch = Watch()
+    leases: Leases = Leases()
