@@ -15,7 +15,7 @@ from op25b.policy.model import Policy
 from op25b.policy.watching import Watch
 from op25b.store import Store
 from op25b.store.audit import By
-from op25b.store.tables import EPOCH, MICROSECOND
+from op25b.store.micros import EPOCH, MICROSECOND
 from op25b.watch import cases
 from op25b.watch.activity import Activity, Source, prefix_of
 from op25b.watch.cases import Case, Seen
