@@ -27,6 +27,7 @@ from op25b.policy.fields import (
 )
 from op25b.policy.table import Table as Table
 from op25b.policy.table import Words as Words
+from op25b.policy.terms import ExemptionTerms
 from op25b.policy.watching import Watch
 
 Slug = Annotated[str, AfterValidator(slug)]
@@ -224,14 +225,6 @@ class Submission(Table):
     pop_minutes: int = Field(default=10, ge=1, le=1440)
     trace_days: int = Field(default=90, ge=0, le=3650)
     """How long it is kept who sent a message, from which address and to whom; 0: no longer than the mail is there."""
-
-
-class ExemptionTerms(Table):
-    """Whether a customer may ask for an exemption, at what cost, and where (claims I5, I10)."""
-
-    offered: bool = False
-    fee: Words | None = None
-    contact: str | None = None
 
 
 class Policy(Table):

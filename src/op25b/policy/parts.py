@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from op25b.policy.model import (
     Exemption,
-    ExemptionTerms,
     Filter,
     OwnServer,
     Phase,
@@ -19,6 +18,7 @@ from op25b.policy.model import (
 )
 from op25b.policy.positions import Path
 from op25b.policy.table import Table
+from op25b.policy.terms import ExemptionTerms
 from op25b.policy.watching import Watch
 
 LISTS = ("own_servers", "pools", "phases", "exemptions")

@@ -74,6 +74,17 @@ EXAMPLES = {
     "filter": "a table [filter]",
     "submission": "a table [submission]",
     "exemption_terms": "a table [exemption_terms]",
+    "subscriber": "a table [exemption_terms.subscriber]",
+    "prefix": "a table [exemption_terms.prefix]",
+    "destination": "a table [exemption_terms.destination]",
+    "approvers": 'approvers = ["hanako", "taro"]',
+    "contact": 'contact = "support@mail.example"',
+    "longest_days": "longest_days = 730",
+    "review_days": "review_days = 365",
+    "notice_days": "notice_days = 30",
+    "most": "most = 500",
+    "most_per_subscriber": "most_per_subscriber = 2",
+    "second_person_above": "second_person_above = 16",
 }
 """What to write for a key, or for a key of one of the file's tables; all that must be there have one."""
 

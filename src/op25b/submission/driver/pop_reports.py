@@ -24,9 +24,9 @@ from structlog.typing import FilteringBoundLogger
 
 from op25b.errors import UserError
 from op25b.policy.intervals import Address
-from op25b.submission.driver import logs
+from op25b.processes import logs
+from op25b.processes.stopping import until_told
 from op25b.submission.driver.pop_table import PopTable
-from op25b.submission.driver.stopping import until_told
 from op25b.subscribers import names
 
 SERVICES = ("pop3", "imap")

@@ -20,10 +20,12 @@ def upgrade() -> None:
         sa.Column("prefix", sa.Text),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("from_at", _INSTANT),
-        sa.Column("until_at", _INSTANT),
-        sa.Column("review_at", _INSTANT),
+        sa.Column("granted_at", sa.BigInteger),
+        sa.Column("from_at", sa.BigInteger),
+        sa.Column("review_at", sa.BigInteger),
+        sa.Column("until_at", sa.BigInteger),
         sa.Column("domain", sa.Text),
+        sa.Column("server", sa.Text),
         sa.Column("fee_accepted", sa.Boolean, nullable=False),
         sa.Column("findings", sa.JSON, nullable=False),
         sa.Column("approvals", sa.JSON, nullable=False),
@@ -32,5 +34,5 @@ def upgrade() -> None:
         sa.Column("changed_at", _INSTANT, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
     )
-    op.create_index("ix_exemptions_subscriber", "exemptions", ["subscriber"])
-    op.create_index("ix_exemptions_state", "exemptions", ["state"])
+    for column in ("subscriber", "prefix", "state", "from_at", "review_at", "until_at"):
+        op.create_index(f"ix_exemptions_{column}", "exemptions", [column])

@@ -1,0 +1,54 @@
+"""Exemptions put into the store as rows, and as the desk makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from op25b.store import Store
+from op25b.store.tables import cases, exemptions, quarantine
+
+START = datetime(2026, 4, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+Put = Callable[..., int]
+
+
+@pytest.fixture
+def put(store: Store) -> Put:
+    """Puts a granted exemption into the store, from START for ten days unless told otherwise; gives its id."""
+
+    def row(**values: Any) -> int:
+        given = {
+            "kind": "subscriber", "subscriber": "taro", "state": "granted", "reason": "own server",
+            "granted_at": START, "from_at": START, "review_at": START + 8 * DAY, "until_at": START + 10 * DAY,
+            "fee_accepted": True, "findings": [], "approvals": [], "requested_by": "desk",
+            "requested_at": START, "changed_at": START, "version": 1, **values,
+        }  # fmt: skip
+        with store.write() as connection:
+            made = connection.execute(insert(exemptions).values(given)).inserted_primary_key
+        assert made is not None
+        return int(made[0])
+
+    return row
+
+
+@pytest.fixture
+def confine(store: Store) -> Callable[[str], None]:
+    """Puts a subscriber into quarantine."""
+
+    def now(subscriber: str) -> None:
+        case = {
+            "subscriber": subscriber, "prefix": "192.0.2.1/32", "kind": "bot", "state": "open", "first_at": START,
+            "last_at": START, "attempts": 1, "targets": 1, "evidence": {}, "opened_at": START,
+        }  # fmt: skip
+        with store.write() as connection:
+            made = connection.execute(insert(cases).values(case)).inserted_primary_key
+            assert made is not None
+            connection.execute(insert(quarantine).values(subscriber=subscriber, case=made[0], since=START))
+
+    return now
