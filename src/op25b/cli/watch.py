@@ -1,4 +1,4 @@
-"""watch list, show, follow, close, export, quarantine: who keeps trying on port 25, and which machines look infected."""
+"""watch: who keeps trying on port 25, and which machines look infected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import uuid4
 import typer
 
 from op25b.cli import output, policyfile
-from op25b.cli.account import STORE, Json, Url, Who, Why, by, opened
+from op25b.cli.stores import STORE, Json, Url, Who, Why, by, opened
 from op25b.errors import UserError
 from op25b.policy.watching import SenderKind
 from op25b.store import Store
@@ -49,9 +49,7 @@ def list_(
     with opened(store) as found, found.read() as connection:
         listed = cases.listed(connection, closed=all_)
     chosen = [
-        case
-        for case in listed
-        if (kind is None or case.kind is kind) and (not due or case.state is State.NOTICED)
+        case for case in listed if (kind is None or case.kind is kind) and (not due or case.state is State.NOTICED)
     ]
     if json:
         output.data([case.shown() for case in chosen])
@@ -77,11 +75,12 @@ def show(case: Number, json: Json = False, store: Url = STORE) -> None:
     output.table(("figure", "value"), [(key.replace("_", " "), _cell(value)) for key, value in known])
     output.text("")
     header = ("rule", "criterion", "value", "", "threshold", "met")
-    keys = ("rule", "criterion", "value", "relation", "threshold", "met")
-    output.table(header, [[_cell(each[key]) for key in keys] for each in evidence["criteria"]])
+    output.table(header, [[_cell(value) for value in each.values()] for each in evidence["criteria"]])
     output.text("")
-    keys = ("address", "attempts", "tries", "first", "last")
-    output.table(("target", *keys[1:]), [[_cell(each[key]) for key in keys] for each in evidence["targets"]])
+    output.table(
+        ("target", "attempts", "tries", "first", "last"),
+        [[_cell(value) for value in each.values()] for each in evidence["targets"]],
+    )
     output.note(evidence["about"])
 
 
@@ -92,7 +91,6 @@ def follow(json: Json = False, store: Url = STORE) -> None:
         known = {case.id: case for case in _read(found)}
         if not json:
             output.table(HEADER, map(_row, known.values()))
-        since = datetime.now(UTC)
         while True:
             time.sleep(POLL_SECONDS)
             now = {case.id: case for case in _read(found)}
@@ -127,7 +125,7 @@ def export_(
     with opened(store) as found, found.read() as connection:
         chosen = [cases.find(connection, number) for number in numbers] if numbers else cases.listed(connection)
     if as_ is Format.CSV:
-        output.raw(export.table(chosen))
+        output.text(export.table(chosen).removesuffix("\n"))
         return
     if policy is None:
         raise UserError("a report says whose it is: name the policy with --policy")
@@ -138,7 +136,7 @@ def export_(
         return
     if len(chosen) != 1:
         raise UserError("an ARF message is about one case: name it")
-    output.raw(export.arf(chosen[0], reporter, to, datetime.now(UTC)).as_string())
+    output.text(export.arf(chosen[0], reporter, to, datetime.now(UTC)).as_string())
 
 
 @quarantine.command("list")

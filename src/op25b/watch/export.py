@@ -10,8 +10,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage, Message
-from email.mime.base import MIMEBase
+from email.message import Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.mime.text import MIMEText
 from email.utils import format_datetime
 from ipaddress import ip_network
 from typing import Any
@@ -51,9 +53,9 @@ class Reporter:
 
 
 def table(cases: Iterable[Case]) -> str:
-    """CSV (RFC 4180) with a header; no evidence but the figures."""
+    """CSV with a header; no evidence but the figures."""
     written = io.StringIO()
-    rows = csv.writer(written)
+    rows = csv.writer(written, lineterminator="\n")
     rows.writerow(COLUMNS)
     for case in cases:
         shown = case.shown()
@@ -71,7 +73,7 @@ def xarf(case: Case, reporter: Reporter, report: UUID) -> dict[str, Any]:
 
     The subscriber's name stays here: the report says what an address did.
     """
-    figures = _reported(case)["figures"]
+    _abuse(case)
     who = {"org": reporter.organisation, "contact": reporter.contact, "domain": reporter.domain}
     proof = json.dumps(_proof(case), indent=1, sort_keys=True).encode()
     return {
@@ -90,7 +92,7 @@ def xarf(case: Case, reporter: Reporter, report: UUID) -> dict[str, Any]:
         "first_seen": case.first_at.isoformat(),
         "last_seen": case.last_at.isoformat(),
         "total_requests": max(1, case.attempts),
-        "description": _sentence(case, figures),
+        "description": _sentence(case),
         "evidence": [
             {
                 "content_type": "application/json",
@@ -103,22 +105,20 @@ def xarf(case: Case, reporter: Reporter, report: UUID) -> dict[str, Any]:
     }
 
 
-def arf(case: Case, reporter: Reporter, recipient: str, at: datetime) -> EmailMessage:
+def arf(case: Case, reporter: Reporter, recipient: str, at: datetime) -> Message:
     """ARF: multipart/report of three parts. Raises UserError for what is no abuse.
 
-    No message was seen, as the connections were refused or only counted: the third part is a header of nothing but
-    who it would have been from, and the type is `virus` (RFC 5965, 7.3) for a bot, `other` where that is not known.
-    Incidents (RFC 5965, 3.2) has the attempts.
+    No message was seen, as connections were refused or only counted: the third part, which RFC 5965 (2, d) asks for,
+    is a header that says so. Feedback-Type (7.3): `virus` for a bot, `other` where the kind is not known; Incidents
+    (3.2): the attempts.
     """
-    figures = _reported(case)["figures"]
-    message = EmailMessage()
+    _abuse(case)
+    boundary = f"=_op25b_{case.id}_{at.timestamp():.0f}"
+    message = MIMEMultipart("report", boundary=boundary, report_type="feedback-report")
     message["From"] = reporter.contact
     message["To"] = recipient
     message["Date"] = format_datetime(at)
     message["Subject"] = f"Abuse report: {_source(case)} on TCP port 25"
-    message["MIME-Version"] = "1.0"
-    message["Content-Type"] = 'multipart/report; report-type="feedback-report"'
-    message.set_boundary(f"=_op25b_{case.id}_{hashlib.sha256(repr(case).encode()).hexdigest()[:24]}")
     fields = {
         "Feedback-Type": "virus" if case.kind is SenderKind.BOT else "other",
         "User-Agent": f"op25b/{op25b.__version__}",
@@ -128,25 +128,22 @@ def arf(case: Case, reporter: Reporter, recipient: str, at: datetime) -> EmailMe
         "Incidents": str(max(1, case.attempts)),
     }
     report = "".join(f"{name}: {value}\n" for name, value in fields.items())
-    for kind, text in (
-        ("text/plain", f"{_sentence(case, figures)}\n"),
-        ("message/feedback-report", report),
-        ("text/rfc822-headers", f"Received: from [{_source(case)}]; {format_datetime(case.last_at)}\n"),
-    ):
-        message.attach(_part(kind, text))
+    nothing = "Comments: no message was seen; connections to TCP port 25 were refused or counted\n\n"
+    message.attach(MIMEText(f"{_sentence(case)}\n", "plain", "us-ascii"))
+    message.attach(_part("message", "feedback-report", report))
+    message.attach(_part("text", "rfc822-headers", nothing))
     return message
 
 
-def _part(kind: str, text: str) -> Message:
-    part = MIMEBase(*kind.split("/"), charset="us-ascii") if kind == "text/plain" else MIMEBase(*kind.split("/"))
+def _part(main: str, sub: str, text: str) -> Message:
+    part = MIMENonMultipart(main, sub)
     part.set_payload(text)
     return part
 
 
-def _reported(case: Case) -> Any:
+def _abuse(case: Case) -> None:
     if case.kind not in (SenderKind.BOT, SenderKind.UNKNOWN):
         raise UserError(f"case {case.id} is a {case.kind}: that is a setting to be mended, no abuse to be reported")
-    return case.evidence
 
 
 def _source(case: Case) -> str:
@@ -159,9 +156,10 @@ def _proof(case: Case) -> dict[str, Any]:
     return {key: value for key, value in case.evidence.items() if key != "lease"} | {"prefix": case.prefix}
 
 
-def _sentence(case: Case, figures: Any) -> str:
+def _sentence(case: Case) -> str:
+    first, last = (each.isoformat(timespec="seconds") for each in (case.first_at, case.last_at))
     return (
         f"{case.prefix} made {case.attempts} attempts at TCP port 25 of {case.targets} targets, "
-        f"{figures['busiest_hour']} of them within one hour, from {case.first_at.isoformat(timespec='seconds')} "
-        f"to {case.last_at.isoformat(timespec='seconds')}. No message content was looked at."
+        f"{case.evidence['figures']['busiest_hour']} of them within one hour, from {first} to {last}. "
+        "No message content was looked at."
     )
