@@ -68,7 +68,7 @@ class Follower:
             while not stop.is_set():
                 await _wait(stop, self.look_seconds)
                 alive()
-                since = await self._look(since)
+                since = await self._look(since, stop.is_set())
                 if self.wall() >= forget_at:
                     forget_at = self.wall() + timedelta(seconds=FORGET_SECONDS)
                     await asyncio.to_thread(self._forget)
@@ -106,7 +106,7 @@ class Follower:
         self._failures.pop(_COUNTERS, None)
         return found
 
-    async def _look(self, since: datetime) -> datetime:
+    async def _look(self, since: datetime, last: bool) -> datetime:
         """Returns until when everything is taken in; what could not be waits for the next time."""
         if self._waiting is None:
             counted = await self._seen()
@@ -117,7 +117,7 @@ class Follower:
         try:
             await asyncio.to_thread(self.watcher.take_in, *self._waiting)
             since, self._waiting = self._waiting[2], None
-            await asyncio.to_thread(self.watcher.write, since)
+            await asyncio.to_thread(self.watcher.write, since, last)
             self._failures.pop(_STORE, None)
         except UserError as error:
             self._failed(_STORE, error)

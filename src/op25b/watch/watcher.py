@@ -20,7 +20,7 @@ from op25b.watch import cases
 from op25b.watch.activity import Activity, Source, prefix_of
 from op25b.watch.cases import Case, Seen
 from op25b.watch.classify import Finding, classify
-from op25b.watch.pattern import HOUR, MINUTE, Figures, Pattern, Terms
+from op25b.watch.pattern import HOUR, Figures, Pattern, Terms
 from op25b.watch.states import State, Step
 
 SUBJECTS = 50_000
@@ -84,7 +84,7 @@ def terms(policy: Policy) -> Terms:
         start, end = watch.night_from, watch.night_until
         return start <= hour < end if start <= end else hour >= start or hour < end
 
-    return Terms(watch.return_seconds * 1_000_000, watch.patience_minutes * MINUTE, is_night, own.__contains__)
+    return Terms(watch.return_seconds * 1_000_000, watch.patience_seconds * 1_000_000, is_night, own.__contains__)
 
 
 def due(case: Case, watch: Watch, at: datetime) -> Step | None:
@@ -180,8 +180,8 @@ class Watcher:
         subject.lease = lease or subject.lease
         return subject
 
-    def write(self, at: datetime) -> None:
-        """Write what is new of the subjects, and take the steps that are due.
+    def write(self, at: datetime, everything: bool = False) -> None:
+        """Write what is new, and take the steps that are due; with `everything` what else would wait for a minute.
 
         Raises UserError where the store cannot be written; nothing is lost by that, the next call writes it.
         """
@@ -191,7 +191,7 @@ class Watcher:
             figures = subject.pattern.figures(micros(at), read_as)
             if subject.case is None and figures.attempts < watch.open_attempts:
                 del self._changed[key]
-            elif is_news(subject, finding := classify(figures, watch), at):
+            elif is_news(subject, finding := classify(figures, watch), at) or everything:
                 news.append(_News(key, subject, figures, finding))
         quiet = at - timedelta(hours=watch.quiet_hours)
         with self.store.read() as connection:
