@@ -25,6 +25,7 @@ from op25b.policy.fields import (
     slug,
     zone,
 )
+from op25b.policy.leases import Leases
 from op25b.policy.table import Table as Table
 from op25b.policy.table import Words as Words
 from op25b.policy.terms import ExemptionTerms
@@ -209,6 +210,8 @@ class Filter(Table):
     """NFLOG group for refused and monitored attempts; absent in the file means 25."""
     log_rate: int = Field(default=1000, ge=1, le=1_000_000)
     """At most so many log records a second; counters count all."""
+    exempt_size: int = Field(default=65536, ge=0, le=1 << 24)
+    """Exempt prefixes of each length that the filter has room for besides the policy's own; 0: it takes none."""
 
 
 class PopBeforeSmtp(StrEnum):
@@ -241,3 +244,4 @@ class Policy(Table):
     """What a customer who runs a mail server at home is told (claims F5, S5, I8); companies: see exemptions."""
     exemption_terms: ExemptionTerms = ExemptionTerms()
     watch: Watch = Watch()
+    leases: Leases = Leases()

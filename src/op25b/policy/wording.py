@@ -85,6 +85,9 @@ EXAMPLES = {
     "most": "most = 500",
     "most_per_subscriber": "most_per_subscriber = 2",
     "second_person_above": "second_person_above = 16",
+    "leases": "a table [leases]",
+    "expire_hours": "expire_hours = 24",
+    "leases.keep_days": "keep_days = 90",
 }
 """What to write for a key, or for a key of one of the file's tables; all that must be there have one."""
 
