@@ -75,6 +75,16 @@ def next_moment(connection: Connection, after: datetime) -> datetime | None:
     return min((moment for moment in found if moment is not None), default=None)
 
 
+def turned(connection: Connection, after: datetime, until: datetime) -> list[Change]:
+    """Whom those concern that began or ended by themselves after the one instant and not after the other."""
+    query = select(exemptions.c.kind, exemptions.c.subscriber, exemptions.c.prefix).where(
+        exemptions.c.granted_at.is_not(None),
+        or_(*(column.between(after, until) for column in (exemptions.c.from_at, exemptions.c.until_at))),
+    )
+    rows = connection.execute(query)
+    return [("subscriber", who) if kind == Kind.SUBSCRIBER else ("prefix", prefix) for kind, who, prefix in rows]
+
+
 def changes_of(connection: Connection, subscriber: str) -> list[Change]:
     """What to note in the feed when a subscriber goes into quarantine or leaves it."""
     query = select(exemptions.c.prefix).where(
