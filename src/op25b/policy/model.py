@@ -12,7 +12,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from op25b.policy.fields import (
     aware,
@@ -25,6 +25,9 @@ from op25b.policy.fields import (
     slug,
     zone,
 )
+from op25b.policy.leases import Leases
+from op25b.policy.table import Table as Table
+from op25b.policy.table import Words as Words
 
 Slug = Annotated[str, AfterValidator(slug)]
 Host = Annotated[str, AfterValidator(host_name)]
@@ -32,19 +35,6 @@ Instant = Annotated[datetime, BeforeValidator(aware)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]
 SingleAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
 Port = Annotated[int, AfterValidator(port)]
-
-
-class Table(BaseModel):
-    """A table of the policy file: frozen, no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
-
-
-class Words(Table):
-    """The same text in both languages of the service."""
-
-    ja: str
-    en: str
 
 
 class Weekday(StrEnum):
@@ -257,3 +247,4 @@ class Policy(Table):
     home_servers: Literal["refused", "smart-host"] = "refused"
     """What a customer who runs a mail server at home is told (claims F5, S5, I8); companies: see exemptions."""
     exemption_terms: ExemptionTerms = ExemptionTerms()
+    leases: Leases = Leases()

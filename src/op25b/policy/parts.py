@@ -16,9 +16,9 @@ from op25b.policy.model import (
     Pool,
     Provider,
     Submission,
-    Table,
 )
 from op25b.policy.positions import Path
+from op25b.policy.table import Table
 
 LISTS = ("own_servers", "pools", "phases", "exemptions")
 

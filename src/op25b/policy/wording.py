@@ -9,8 +9,9 @@ from typing import Any, get_args
 
 from op25b.policy.faults import nearest
 from op25b.policy.fields import quoted, shown
-from op25b.policy.model import Policy, Table
+from op25b.policy.model import Policy
 from op25b.policy.positions import Path
+from op25b.policy.table import Table
 
 EXAMPLES = {
     "provider": "a table [provider] with name, display and time_zone",
@@ -73,6 +74,9 @@ EXAMPLES = {
     "filter": "a table [filter]",
     "submission": "a table [submission]",
     "exemption_terms": "a table [exemption_terms]",
+    "leases": "a table [leases]",
+    "expire_hours": "expire_hours = 24",
+    "leases.keep_days": "keep_days = 90",
 }
 """What to write for a key, or for a key of one of the file's tables; all that must be there have one."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
@@ -21,7 +21,10 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
+
+from op25b.store.micros import instant, micros
 
 
 class Instant(TypeDecorator[datetime]):
@@ -43,10 +46,6 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
 class Micros(TypeDecorator[datetime]):
     """An instant as microseconds since 1970: for tables of millions of rows, which are also read without SQLAlchemy."""
 
@@ -54,11 +53,14 @@ class Micros(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        return None if value is None else (value - EPOCH) // MICROSECOND
+        return None if value is None else micros(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else EPOCH + value * MICROSECOND
+        return None if value is None else instant(value)
 
+
+_LARGE = BigInteger().with_variant(Integer, "sqlite")
+"""An id of which there may be billions. SQLite numbers rows by a key that is called Integer, of the same size."""
 
 metadata = MetaData(
     naming_convention={
@@ -133,26 +135,60 @@ known_blocks = Table(
 sessions = Table(
     "sessions",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _LARGE, primary_key=True),
     Column("source", Text, nullable=False, doc="who reports it: an access server's name, a lease file's"),
     Column("name", Text, nullable=False, doc="the source's own name for it: Acct-Session-Id"),
     Column("subscriber", Text, nullable=False),
     Column("started_at", Micros, nullable=False, doc="the earliest that was reported"),
     Column("seen_at", Micros, nullable=False, doc="the latest report that it is there"),
-    Column("stopped_at", Micros, doc="the latest report of its end; it lives on if seen after that"),
+    Column(
+        "stopped_at", Micros, doc="the latest report of its end; null while it lasts, and if it was seen after that"
+    ),
+    Column("expires_at", Micros, doc="when it counts as ended without another report; null: never"),
     UniqueConstraint("source", "name", "subscriber", name="uq_sessions_source"),
     Index("ix_sessions_subscriber", "subscriber"),
-    Index("ix_sessions_seen_at", "seen_at"),
+    # what a restart of its source ends; no index has seen_at, which every report changes
+    Index(
+        "ix_sessions_lasting",
+        "source",
+        sqlite_where=text("stopped_at IS NULL"),
+        postgresql_where=text("stopped_at IS NULL"),
+    ),
 )
 
 leases = Table(
     "leases",
     metadata,
-    Column("session", ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("session", _LARGE, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
     Column("prefix", Text, primary_key=True, doc="192.0.2.1/32, 2001:db8::/56"),
-    Column("started_at", Micros, nullable=False),
-    Column("seen_at", Micros, nullable=False),
+    Column("first_at", Micros, nullable=False, doc="the first report that named it"),
+    Column("seen_at", Micros, nullable=False, doc="the latest claim that named it"),
+    Column("started_at", Micros, nullable=False, doc="since when the session has it, as all its leases tell"),
+    Column("dropped_at", Micros, doc="when the session had left it for another prefix, as all its leases tell"),
     Index("ix_leases_prefix", "prefix", "started_at"),
+    sqlite_with_rowid=False,
+)
+
+newest_claims = Table(
+    "newest_claims",
+    metadata,
+    Column("prefix", Text, primary_key=True),
+    Column(
+        "session",
+        _LARGE,
+        ForeignKey("sessions.id", ondelete="CASCADE"),
+        primary_key=True,
+        doc="whose lease of the prefix has the latest seen_at; several, if they share it",
+    ),
+    Index("ix_newest_claims_session", "session"),
+    sqlite_with_rowid=False,
+)
+
+lease_lengths = Table(
+    "lease_lengths",
+    metadata,
+    Column("version", Integer, primary_key=True, doc="4 or 6"),
+    Column("length", Integer, primary_key=True, doc="one that the prefix of a lease has had"),
 )
 
 restarts = Table(
