@@ -17,15 +17,16 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from op25b import processes
 from op25b.cli.main import app
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
+from op25b.processes import health
 from op25b.ruleset.limits import limits
 from op25b.submission import config
 from op25b.submission.driver import (
     connection,
     dialogue,
-    health,
     metrics,
     relay_metrics,
     transaction,
@@ -39,8 +40,8 @@ from op25b.submission.relay.outcome import Result
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- made from the code by `make docs`; edits are overwritten -->\n"
 LEVELS = {f"{log}.{level}": level for log in ("log", "_log") for level in ("info", "warning", "error")}
-KINDS = {"Path": "path", "str": "text", "int": "number", "bool": "true or false", "date": "date", "time": "time of day",
-         "datetime": "instant with an offset"}  # fmt: skip
+KINDS = {"Path": "path", "str": "text", "int": "number", "float": "number", "bool": "true or false", "date": "date",
+         "time": "time of day", "datetime": "instant with an offset"}  # fmt: skip
 
 
 def policy_page() -> str:
@@ -97,7 +98,8 @@ def replies_page() -> str:
 def metrics_page() -> str:
     """Every name under /metrics."""
     registry = CollectorRegistry()
-    registry.register(health.Numbers(metrics.Board(1), relay_metrics.RelayBoard([])))
+    parts = [metrics.shown(metrics.board(1)), relay_metrics.shown(relay_metrics.RelayBoard([]))]
+    registry.register(health.Numbers(parts))
     lines = [
         MADE,
         "# Metrics",
@@ -123,8 +125,8 @@ def logs_page() -> str:
     ]
     lines += ["`level`, `timestamp` and `process`. None ever holds a password or a message's content.", ""]
     lines += ["| event | level | fields | from |", "|---|---|---|---|"]
-    room = Path(config.__file__).parent
-    events = [each for path in sorted(room.rglob("*.py")) for each in _events(path)]
+    rooms = [Path(room.__file__).parent for room in (processes, config)]
+    events = [each for room in rooms for path in sorted(room.rglob("*.py")) for each in _events(path)]
     lines += [f"| {name} | {level} | {fields} | `{place}` |" for name, level, fields, place in sorted(set(events))]
     return "\n".join([*lines, ""])
 

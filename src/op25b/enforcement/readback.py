@@ -30,10 +30,10 @@ from op25b.enforcement.elements import (
     Intervals4,
     Intervals6,
     addresses,
-    sortable,
     step,
 )
 from op25b.enforcement.inventory import NFT_SET_INTERVAL, SetInfo, read_set
+from op25b.enforcement.members import absent, sortable
 from op25b.enforcement.netlink import NLA_HEADER, NLA_TYPE_MASK, Netlink, NetlinkError, attributes, text
 
 NFT_MSG_GETSETELEM = 13
@@ -131,17 +131,7 @@ def members_difference(expected: Elements, actual: Elements) -> tuple[Elements, 
     if np.array_equal(ours, theirs):
         nothing = slice(0, 0)
         return expected.take(nothing), actual.take(nothing)
-    return expected.take(_absent(ours, theirs)), actual.take(_absent(theirs, ours))
-
-
-def _absent(wanted: NDArray[Any], present: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which of `wanted` are not among `present`. np.isin would sort the two together, which takes longer."""
-    present = np.sort(present)
-    place = np.searchsorted(present, wanted)
-    found = np.zeros(len(wanted), bool)
-    inside = place < len(present)
-    found[inside] = present[place[inside]] == wanted[inside]
-    return ~found
+    return expected.take(absent(ours, theirs)), actual.take(absent(theirs, ours))
 
 
 def _addresses(raw: RawMembers) -> Members:

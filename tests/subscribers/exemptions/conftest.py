@@ -44,7 +44,7 @@ def confine(store: Store) -> Callable[[str], None]:
     def now(subscriber: str) -> None:
         case = {
             "subscriber": subscriber, "prefix": "192.0.2.1/32", "kind": "bot", "state": "open", "first_at": START,
-            "last_at": START, "attempts": 1, "targets": 1, "evidence": {}, "opened_at": START,
+            "last_at": START, "attempts": 1, "targets": 1, "evidence": {}, "pattern": {}, "opened_at": START,
         }  # fmt: skip
         with store.write() as connection:
             made = connection.execute(insert(cases).values(case)).inserted_primary_key

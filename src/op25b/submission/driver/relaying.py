@@ -18,11 +18,11 @@ import dns.resolver
 import uvloop
 
 from op25b.errors import UserError
+from op25b.processes import logs
+from op25b.processes.stopping import when_told
 from op25b.submission.config import Config, Hop, Submission
 from op25b.submission.config import Relay as RelayConfig
-from op25b.submission.driver import logs
 from op25b.submission.driver.relay_metrics import Bookkeeper, RelayBoard
-from op25b.submission.driver.stopping import when_told
 from op25b.submission.relay.connect import contexts
 from op25b.submission.relay.dkim import Signer, load_key
 from op25b.submission.relay.places import Surroundings

@@ -12,23 +12,22 @@ from socket import socket
 from typing import Literal
 
 from op25b.policy.model import Policy
+from op25b.processes import health, listening, logs
+from op25b.processes.board import STUCK_SECONDS, Board
+from op25b.processes.notify import Notifier
+from op25b.processes.supervisor import Job, Supervisor
 from op25b.submission.config import Config, Listen, Pop, Postfix
-from op25b.submission.driver import checks, health, listening, logs, pop_reports, relay_metrics, relaying
+from op25b.submission.driver import checks, metrics, pop_reports, relay_metrics, relaying
 from op25b.submission.driver.ledger import Ledger
 from op25b.submission.driver.limits import Rejections
-from op25b.submission.driver.metrics import Board, Metric
-from op25b.submission.driver.notify import Notifier
 from op25b.submission.driver.pop_table import PopTable
 from op25b.submission.driver.relay_metrics import Cell, RelayBoard
 from op25b.submission.driver.server import Shared, work
-from op25b.submission.driver.workers import Job, Supervisor
 from op25b.submission.postfix import job as postfix_job
 from op25b.submission.postfix import sockets as postfix_sockets
 from op25b.submission.trace import Trace
 from op25b.subscribers.lockout import Limits, Lockout
 from op25b.subscribers.login_cache import KEY_OCTETS, LoginCache
-
-STUCK_SECONDS = 60
 
 
 def serve(path: Path, only: Literal["submission", "postfix"] | None = None) -> int:
@@ -42,7 +41,7 @@ def serve(path: Path, only: Literal["submission", "postfix"] | None = None) -> i
     checks.check(config, takes_mail)
     pop = config.pop
     count = (config.submission.workers or os.cpu_count() or 1) if listens else 0
-    board, pops = Board(count + bool(postfix)), PopTable()
+    board, pops = metrics.board(count + bool(postfix)), PopTable()
     reread = partial(checks.reread, path, config)
     shared = _shared(board, reread, pops)
     relay_board = RelayBoard(relay_metrics.names(config.relay)) if listens and only is None else None
@@ -69,12 +68,13 @@ def serve(path: Path, only: Literal["submission", "postfix"] | None = None) -> i
 
     def monitor(parent: int) -> None:
         made.keep(made.watched)
-        health.serve(made.watched, board, relay_board, parent)
+        parts = [metrics.shown(board), *([relay_metrics.shown(relay_board)] if relay_board else [])]
+        health.serve(made.watched, parts, parent)
 
     def relay(parent: int) -> None:
         made.keep()
         assert relay_board is not None
-        rejected = Rejections(shared.ledger.view(board.workers), time.monotonic).add
+        rejected = Rejections(shared.ledger.view(board.rows), time.monotonic).add
         relaying.work(config, _trace(config, policy), relay_board, parent, rejected)
 
     jobs = [_job(f"submission-{number}", number, shared, partial(worker, number)) for number in range(count)]
@@ -134,7 +134,7 @@ def _take_reports(pop: Pop, made: _Sockets, pops: PopTable, parent: int) -> None
 
 
 def _shared(board: Board, reread: Callable[[], tuple[Config, Policy]], pops: PopTable) -> Shared:
-    ledger = Ledger(board.workers + 1)  # the relay counts as well
+    ledger = Ledger(board.rows + 1)  # the relay counts as well
     return Shared(ledger, board, Lockout(Limits()), LoginCache(os.urandom(KEY_OCTETS)), reread, pops.names)
 
 
@@ -146,7 +146,7 @@ def relay_alone(path: Path) -> int:
     jobs = [_relay_job(partial(relaying.work, config, _trace(config, policy), board), board)]
     if config.health.relay_port is not None:
         watched = listening.single(config.health.address, config.health.relay_port)
-        jobs.append(Job("health", partial(health.serve, watched, None, board)))
+        jobs.append(Job("health", partial(health.serve, watched, [relay_metrics.shown(board)])))
     return Supervisor(
         jobs=jobs,
         log=logs.start("supervisor"),
@@ -170,13 +170,10 @@ def _relay_job(run: Callable[[int], None], board: RelayBoard) -> Job:
 
 
 def _job(name: str, number: int, shared: Shared, run: Callable[[int], None]) -> Job:
-    meters = shared.board.of(number)
-
-    def stuck() -> bool:
-        return bool(meters.get(Metric.READY)) and time.monotonic() - meters.get(Metric.ALIVE) > STUCK_SECONDS
+    board = shared.board
 
     def buried() -> None:
-        shared.board.forget(number)
+        board.forget(number)
         shared.ledger.forget(number)
 
-    return Job(name, run, lambda: bool(meters.get(Metric.READY)), stuck, buried)
+    return Job(name, run, partial(board.is_ready, number), lambda: board.is_stuck(time.monotonic(), number), buried)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from structlog.typing import FilteringBoundLogger
 
 from op25b.errors import Missing, UserError
-from op25b.submission.driver.notify import Notifier
+from op25b.processes.notify import Notifier
 
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 SHORT_LIFE = 5.0
