@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from op25b import processes, submission
+from op25b import processes, submission, watch
 from op25b.cli.main import app
 from op25b.cli.service import config
 from op25b.policy import model
@@ -37,6 +37,8 @@ from op25b.submission.postfix import policy as _  # noqa: F401  its replies are 
 from op25b.submission.protocol import Reply, replies
 from op25b.submission.protocol.transitions import TRANSITIONS, State, Step
 from op25b.submission.relay.outcome import Result
+from op25b.watch import job as watch_job
+from op25b.watch import states as watch_states
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- made from the code by `make docs`; edits are overwritten -->\n"
@@ -100,6 +102,7 @@ def metrics_page() -> str:
     """Every name under /metrics."""
     registry = CollectorRegistry()
     parts = [metrics.shown(metrics.board(1)), relay_metrics.shown(relay_metrics.RelayBoard([]))]
+    parts.append(watch_job.shown(watch_job.board()))
     registry.register(health.Numbers(parts))
     lines = [
         MADE,
@@ -126,7 +129,7 @@ def logs_page() -> str:
     ]
     lines += ["`level`, `timestamp` and `process`. None ever holds a password or a message's content.", ""]
     lines += ["| event | level | fields | from |", "|---|---|---|---|"]
-    rooms = [Path(room.__file__).parent for room in (processes, submission)]
+    rooms = [Path(room.__file__).parent for room in (processes, submission, watch)]
     events = [each for room in rooms for path in sorted(room.rglob("*.py")) for each in _events(path)]
     lines += [f"| {name} | {level} | {fields} | `{place}` |" for name, level, fields, place in sorted(set(events))]
     return "\n".join([*lines, ""])
@@ -272,6 +275,18 @@ def states_page() -> str:
     return "\n".join([*head, f"    [*] --> {State.START}", *drawn, f"    {State.CLOSED} --> [*]", "```", ""])
 
 
+def cases_page() -> str:
+    """The states of a case of the watch."""
+    drawn = [
+        f"    {state} --> {target}: {step}"
+        for state, row in watch_states.TRANSITIONS.items()
+        for step, target in row.items()
+    ]
+    closed = watch_states.State.CLOSED
+    head = [MADE, "# The states of a case of the watch", "", "```mermaid", "stateDiagram-v2"]
+    return "\n".join([*head, f"    [*] --> {watch_states.State.OPEN}", *drawn, f"    {closed} --> [*]", "```", ""])
+
+
 def commands_page() -> str:
     """The help of every command."""
     lines = [MADE, "# Commands", ""]
@@ -299,6 +314,7 @@ PAGES = {
     "metrics.md": metrics_page,
     "logs.md": logs_page,
     "commands.md": commands_page,
+    "watch.md": cases_page,
 }
 
 
