@@ -19,6 +19,7 @@ from op25b.errors import Missing, UserError
 Address = IPv4Address | IPv6Address
 BACKLOG = 1024
 _MODE = 0o660
+_SO_RCVBUFFORCE = 33  # linux/asm-generic/socket.h; Python has no name for it
 
 
 def sockets(address: Address, port: int, count: int) -> list[socket.socket]:
@@ -31,6 +32,23 @@ def sockets(address: Address, port: int, count: int) -> list[socket.socket]:
 def single(address: Address, port: int) -> socket.socket:
     """One socket; raises as `sockets`."""
     return _bound(address, port, shared=False)
+
+
+def datagrams(address: Address, port: int, octets: int) -> socket.socket:
+    """One UDP socket, whose queue holds so many octets, or as many as the kernel lets it; raises as `sockets`."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    made = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
+    with suppress(OSError):  # beyond net.core.rmem_max with a privilege only
+        made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, octets)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    try:
+        made.bind((str(address), port))
+    except OSError as error:
+        made.close()
+        raise _unusable(address, port, error) from error
+    return made
 
 
 def _bound(address: Address, port: int, shared: bool) -> socket.socket:
@@ -54,12 +72,12 @@ def _bound(address: Address, port: int, shared: bool) -> socket.socket:
 def _unusable(address: Address, port: int, error: OSError) -> UserError | Missing:
     place = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return UserError(f"{place}: in use by another program (`ss -ltnp 'sport = {port}'` says which); stop that one")
+        return UserError(f"{place}: in use by another program (`ss -ltunp 'sport = {port}'` says which); stop that one")
     if error.errno == errno.EADDRNOTAVAIL:
         return UserError(f"{place}: this host does not have the address; give one that `ip address` shows")
     if error.errno in (errno.EACCES, errno.EPERM):
         return Missing(
-            f"{place}: ports below 1024 need a privilege; run it by examples/op25b.service, "
+            f"{place}: ports below 1024 need a privilege; run it by examples/systemd/op25b.service, "
             "or with the capability CAP_NET_BIND_SERVICE"
         )
     return UserError(f"{place}: {error.strerror}")
