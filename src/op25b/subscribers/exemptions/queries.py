@@ -12,7 +12,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, select
 
 from op25b.store.changes import Change
 from op25b.store.tables import exemptions, quarantine

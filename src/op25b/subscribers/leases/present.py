@@ -45,8 +45,10 @@ def held_by(connection: Connection, subscribers: Collection[str], at: datetime) 
     """The prefixes that each of these subscribers holds now, in order; who holds none is not in it."""
     raw = Raw(connection)
     rows = raw.rows(
-        f"SELECT DISTINCT n.prefix FROM {raw.given(subscriber=str)} CROSS JOIN sessions s CROSS JOIN newest_claims n "
-        "WHERE s.subscriber = given.subscriber AND s.stopped_at IS NULL AND n.session = s.id",
+        f"SELECT DISTINCT n.prefix FROM {raw.given(subscriber=str)} "
+        "CROSS JOIN sessions s CROSS JOIN leases l CROSS JOIN newest_claims n "
+        "WHERE s.subscriber = given.subscriber AND s.stopped_at IS NULL AND l.session = s.id "
+        "AND n.prefix = l.prefix AND n.session = s.id",
         packed([subscriber] for subscriber in subscribers),
     )
     wanted, found = set(subscribers), defaultdict(list)
