@@ -6,7 +6,7 @@ import ast
 import inspect
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -17,15 +17,17 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from op25b import processes, submission
 from op25b.cli.main import app
+from op25b.cli.service import config
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
+from op25b.processes import health
 from op25b.ruleset.limits import limits
-from op25b.submission import config
+from op25b.submission import config as mail_config
 from op25b.submission.driver import (
     connection,
     dialogue,
-    health,
     metrics,
     relay_metrics,
     transaction,
@@ -33,14 +35,16 @@ from op25b.submission.driver import (
 from op25b.submission.driver import limits as limits_of_driver
 from op25b.submission.postfix import policy as _  # noqa: F401  its replies are found among the modules
 from op25b.submission.protocol import Reply, replies
-from op25b.submission.protocol.transitions import TRANSITIONS, State, Step
+from op25b.submission.protocol.transitions import TRANSITIONS, State
 from op25b.submission.relay.outcome import Result
+from op25b.subscribers.exemptions import transitions as exemption_table
+from op25b.subscribers.exemptions.criteria import Criterion
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- made from the code by `make docs`; edits are overwritten -->\n"
 LEVELS = {f"{log}.{level}": level for log in ("log", "_log") for level in ("info", "warning", "error")}
-KINDS = {"Path": "path", "str": "text", "int": "number", "bool": "true or false", "date": "date", "time": "time of day",
-         "datetime": "instant with an offset"}  # fmt: skip
+KINDS = {"Path": "path", "str": "text", "int": "number", "float": "number", "bool": "true or false", "date": "date",
+         "time": "time of day", "datetime": "instant with an offset"}  # fmt: skip
 
 
 def policy_page() -> str:
@@ -64,7 +68,7 @@ def _bounds() -> Iterator[tuple[str, Reply]]:
     yield "connections", connection.CROWDED
     yield "address.connections", limits_of_driver.CONNECTIONS
     yield "account.connections", limits_of_driver.SESSIONS
-    for table, caps in (("address", config.AddressCaps), ("account", config.AccountCaps)):
+    for table, caps in (("address", mail_config.AddressCaps), ("account", mail_config.AccountCaps)):
         for name in caps.model_fields:
             if name in limits_of_driver.Names:
                 yield f"{table}.{name}", limits_of_driver.Names[name][1]
@@ -97,7 +101,8 @@ def replies_page() -> str:
 def metrics_page() -> str:
     """Every name under /metrics."""
     registry = CollectorRegistry()
-    registry.register(health.Numbers(metrics.Board(1), relay_metrics.RelayBoard([])))
+    parts = [metrics.shown(metrics.board(1)), relay_metrics.shown(relay_metrics.RelayBoard([]))]
+    registry.register(health.Numbers(parts))
     lines = [
         MADE,
         "# Metrics",
@@ -123,8 +128,8 @@ def logs_page() -> str:
     ]
     lines += ["`level`, `timestamp` and `process`. None ever holds a password or a message's content.", ""]
     lines += ["| event | level | fields | from |", "|---|---|---|---|"]
-    room = Path(config.__file__).parent
-    events = [each for path in sorted(room.rglob("*.py")) for each in _events(path)]
+    rooms = [Path(room.__file__).parent for room in (processes, submission)]
+    events = [each for room in rooms for path in sorted(room.rglob("*.py")) for each in _events(path)]
     lines += [f"| {name} | {level} | {fields} | `{place}` |" for name, level, fields, place in sorted(set(events))]
     return "\n".join([*lines, ""])
 
@@ -259,14 +264,30 @@ def limits_page() -> str:
 
 
 def states_page() -> str:
-    """The states of a submission session: one arrow for each pair, with all the steps between them."""
-    arrows: dict[tuple[State, State], list[Step]] = {}
-    for state, row in TRANSITIONS.items():
+    """The states of a submission session."""
+    return _diagram("The states of a submission session", TRANSITIONS, State.START, [State.CLOSED])
+
+
+def exemptions_page() -> str:
+    """The states of an exemption, and what can be asked of a request."""
+    table = exemption_table.TRANSITIONS
+    drawn = _diagram("The states of an exemption", table, exemption_table.State.REQUESTED, sorted(exemption_table.OVER))
+    by_time = "`expire` and `end` come by time; every other step is somebody's, and has a line in the audit trail."
+    return "\n".join([drawn, by_time, f"Criteria: {', '.join(f'`{each}`' for each in Criterion)}.", ""])
+
+
+def _diagram(head: str, table: Mapping[Any, Mapping[Any, Any]], first: str, last: Iterable[str]) -> str:
+    """One arrow for each pair of states, with all the steps between them."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for state, row in table.items():
         for step, target in row.items():
             arrows.setdefault((state, target), []).append(step)
-    drawn = [f"    {source} --> {target}: {', '.join(steps)}" for (source, target), steps in arrows.items()]
-    head = [MADE, "# The states of a submission session", "", "```mermaid", "stateDiagram-v2"]
-    return "\n".join([*head, f"    [*] --> {State.START}", *drawn, f"    {State.CLOSED} --> [*]", "```", ""])
+    # an identifier of mermaid has no hyphen
+    names = {state: state.replace("-", "_") for state in table}
+    said = [f"    {name}: {state}" for state, name in names.items() if name != state]
+    drawn = [f"    {names[here]} --> {names[there]}: {', '.join(steps)}" for (here, there), steps in arrows.items()]
+    lines = [MADE, f"# {head}", "", "```mermaid", "stateDiagram-v2", *said, f"    [*] --> {names[first]}", *drawn]
+    return "\n".join([*lines, *(f"    {names[state]} --> [*]" for state in last), "```", ""])
 
 
 def commands_page() -> str:
@@ -291,6 +312,7 @@ PAGES = {
     "reasons.md": reasons_page,
     "limits.md": limits_page,
     "submission.md": states_page,
+    "exemptions.md": exemptions_page,
     "service.md": service_page,
     "replies.md": replies_page,
     "metrics.md": metrics_page,

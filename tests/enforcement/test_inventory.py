@@ -62,7 +62,7 @@ def test_chains_with_and_without_a_hook(nft, link) -> None:
 def test_sets_with_their_declarations(nft, link) -> None:
     load(nft)
     bare, lines, refused = read_sets(link, "op25b")
-    assert lines == SetInfo("lines", 7, 4, NFT_SET_INTERVAL, 33)
+    assert lines == SetInfo("lines", 7, 4, NFT_SET_INTERVAL, 33, lines.handle)
     assert (refused.name, refused.key_type, refused.key_length, refused.size) == ("refused6", 8, 16, 44)
     assert refused.flags & NFT_SET_TIMEOUT
     assert bare.size == 0

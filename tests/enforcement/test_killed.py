@@ -94,7 +94,7 @@ def only_generation(edge: Edge) -> bool:
     """Whether everything in the table belongs to what is in force."""
     names = [each.name for each in inventory.read_chains(edge.link, kernel.NAME)]
     names += [each.name for each in inventory.read_sets(edge.link, kernel.NAME)]
-    lasting = ("forward", "refused", "monitored", "__set", "__map", edge.name(""))
+    lasting = ("forward", "refused", "monitored", "exempt", "__set", "__map", edge.name(""))
     return edge.state.generations == {edge.state.current} and all(name.startswith(lasting) for name in names)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from op25b.errors import UserError
-from op25b.lab import Kind, Lab, attach, attempt, connect, down, lab_names, records, up
+from op25b.errors import Missing, UserError
+from op25b.lab import Kind, Lab, attach, attempt, connect, down, lab_names, namespaces, records, up
 
 from .conftest import TOY, now
 
@@ -169,6 +170,23 @@ def test_a_stale_record_is_noticed_and_harms_nobody(directory: Path, text: str) 
     assert not down("one", directory=directory)
     (directory / "one.json").write_text(text)
     assert small("one", directory).record.alive
+
+
+def test_a_holder_that_is_faster_than_its_starter_is_known(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await_ready = namespaces._await_ready
+
+    def late(ours: socket.socket) -> int | None:
+        select.select([ours], [], [], 20)
+        return await_ready(ours)
+
+    monkeypatch.setattr(namespaces, "_await_ready", late)
+    assert small("one", directory).record.alive
+
+
+def test_a_holder_that_is_gone_at_once_is_no_lab(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespaces, "start_time", lambda pid: os.kill(pid, signal.SIGKILL))
+    with pytest.raises(Missing, match="the lab needs "):
+        small("one", directory)
 
 
 def test_a_name_is_no_path(directory: Path) -> None:

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import getpass
 import os
-import pwd
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from op25b.cli import account_import, output
+from op25b.cli import account_import, output, stores
+from op25b.cli.stores import STORE, Json, Url, Who, Why
 from op25b.errors import UserError
-from op25b.store import Store, schema
-from op25b.store.audit import By, Entry, trail
+from op25b.store import schema
+from op25b.store.audit import trail
 from op25b.subscribers.accounts import LIMITS, Account, Accounts, New, prepared_name, prepared_senders
 from op25b.subscribers.passwords import Hasher, Secret
-
-STORE = "sqlite:////var/lib/op25b/op25b.db"
 
 app = typer.Typer(help="Accounts: who may send, as whom, how much.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name; case makes no difference.")]
-Url = Annotated[
-    str, typer.Option("--store", envvar="OP25B_STORE", metavar="URL", help="sqlite:////path or postgresql://...")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the audit trail.")]
-Who = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who asks for it; the user at work if left out.")]
 Senders = Annotated[
     list[str] | None,
     typer.Option("--sender", metavar="ADDRESS", help="May send as user@domain, or @domain for all of it. Repeatable."),
@@ -51,7 +42,7 @@ def add(
     with _accounts(store, create=True) as accounts:
         if accounts.find(prepared) is not None:
             raise UserError(f"the account {prepared} exists already; `op25b account reset` gives it a new password")
-        accounts.add([New(prepared, _new_secret(), allowed, limits)], _by(by, why))
+        accounts.add([New(prepared, _new_secret(), allowed, limits)], stores.by(by, why))
     output.text(f"{prepared} may send as {', '.join(sorted(allowed))}")
 
 
@@ -71,7 +62,7 @@ def import_(
     """Take over accounts with their hashes: all of them, or none if a line is bad."""
     source = account_import.Source(str(file), file.read_bytes(), domain)
     with _accounts(store, create=True) as accounts:
-        done = account_import.run(accounts, source, skip_bad, skip_existing, _by(by, why or f"import of {file}"))
+        done = account_import.run(accounts, source, skip_bad, skip_existing, stores.by(by, why or f"import of {file}"))
     if json:
         output.data(done.shown())
     else:
@@ -89,7 +80,7 @@ def change(
     with _accounts(store) as accounts:
         allowed = None if sender is None else prepared_senders(prepared, sender)
         limits = None if limit is None else {} if limit == ["none"] else _limits(limit)
-        done = accounts.change(prepared, _by(by, why), allowed, limits)
+        done = accounts.change(prepared, stores.by(by, why), allowed, limits)
     output.text(f"{prepared} is changed" if done else f"{prepared} is so already")
 
 
@@ -99,7 +90,7 @@ def reset(name: Name, why: Why = "", by: Who = None, store: Url = STORE) -> None
     prepared = prepared_name(name)
     with _accounts(store) as accounts:
         _found(accounts, prepared)
-        accounts.set_secret(prepared, _new_secret(), _by(by, why))
+        accounts.set_secret(prepared, _new_secret(), stores.by(by, why))
     output.text(f"{prepared} has a new password")
 
 
@@ -113,7 +104,7 @@ def suspend(
     """Stop an account from logging in, from the next log-in on."""
     prepared = prepared_name(name)
     with _accounts(store) as accounts:
-        done = accounts.suspend(prepared, _by(by, why))
+        done = accounts.suspend(prepared, stores.by(by, why))
     output.text(f"{prepared} is suspended" if done else f"{prepared} is suspended already")
 
 
@@ -122,7 +113,7 @@ def resume(name: Name, why: Why = "", by: Who = None, store: Url = STORE) -> Non
     """Let a suspended account log in again."""
     prepared = prepared_name(name)
     with _accounts(store) as accounts:
-        done = accounts.resume(prepared, _by(by, why))
+        done = accounts.resume(prepared, stores.by(by, why))
     output.text(f"{prepared} may log in again" if done else f"{prepared} was not suspended")
 
 
@@ -150,7 +141,7 @@ def show(name: Name, json: Json = False, store: Url = STORE) -> None:
     if json:
         output.data(shown)
     else:
-        output.table(("what", "value"), [(key.replace("_", " "), _cell(value)) for key, value in shown.items()])
+        output.table(("what", "value"), [(key.replace("_", " "), stores.cell(value)) for key, value in shown.items()])
 
 
 @app.command()
@@ -162,14 +153,12 @@ def audit(
 ) -> None:
     """Show who changed what, when and why; oldest first."""
     subject = None if name is None else prepared_name(name)
-    with _opened(store) as opened, opened.read() as connection:
+    with stores.opened(store) as opened, opened.read() as connection:
         entries = trail(connection, subject, last)
     if json:
         output.data([{**vars(entry), "at": entry.at.isoformat()} for entry in entries])
     else:
-        rows = [
-            (each.at.isoformat(timespec="seconds"), each.who, each.what, each.subject, _what(each)) for each in entries
-        ]
+        rows = [(*line[:3], entry.subject, line[3]) for entry in entries for line in [stores.line(entry)]]
         output.table(("at", "who", "what", "account", "why"), rows)
 
 
@@ -180,21 +169,8 @@ def upgrade(store: Url = STORE) -> None:
 
 
 @contextmanager
-def _opened(url: str, create: bool = False) -> Iterator[Store]:
-    store = Store(url)
-    try:
-        if create and ((store.file is not None and not store.file.exists()) or schema.is_empty(store)):
-            # an empty store has nothing that other hosts rely on; an earlier one is upgraded on request only
-            schema.upgrade(url)
-        schema.require_current(store)
-        yield store
-    finally:
-        store.close()
-
-
-@contextmanager
 def _accounts(url: str, create: bool = False) -> Iterator[Accounts]:
-    with _opened(url, create) as store:
+    with stores.opened(url, create) as store:
         yield Accounts(store)
 
 
@@ -202,20 +178,6 @@ def _found(accounts: Accounts, name: str) -> Account:
     if (account := accounts.find(name)) is None:
         raise UserError(f"there is no account {name}; `op25b account list` shows all")
     return account
-
-
-def _by(who: str | None, why: str) -> By:
-    return By(who or _user(), datetime.now(UTC), why)
-
-
-def _user() -> str:
-    """Who is at work: behind sudo the one who called it."""
-    if name := os.environ.get("SUDO_USER"):
-        return name
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
 
 
 def _new_secret() -> Secret:
@@ -249,25 +211,3 @@ def _shown(account: Account) -> dict[str, Any]:
         "created_at": account.created_at.isoformat(),
         "changed_at": account.changed_at.isoformat(),
     }
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case list():
-            return ", ".join(value)
-        case dict():
-            return ", ".join(f"{key}={number}" for key, number in value.items())
-    return str(value)
-
-
-def _what(entry: Entry) -> str:
-    """The reason, and what is different."""
-    before, after = entry.before or {}, entry.after or {}
-    changes = [
-        f"{key} {_cell(before[key]) or '-'} -> {_cell(after.get(key)) or '-'}"
-        for key in before
-        if before[key] != after.get(key)
-    ]
-    return "; ".join([*filter(None, [entry.why]), *changes])

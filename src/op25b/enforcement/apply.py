@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from op25b.enforcement import inventory, kernel
+from op25b.enforcement import inventory, kernel, live
 from op25b.enforcement.generations import Generation, Records
 from op25b.enforcement.netlink import Netlink
 from op25b.enforcement.verify import Difference, drift
@@ -150,7 +150,11 @@ def _stage(
 ) -> int:
     """Put a new generation into the kernel and on record, beside what is in force; its number."""
     number = 1 + max([*records.numbers(), *state.generations], default=0)
-    kernel.stage(link, table(ruleset, kernel.prefix(number)))
+    before = kernel.exempt_size(link, state.current) if state.current is not None else 0
+    written = table(ruleset, kernel.prefix(number))
+    kernel.stage(link, written)
+    if before and written.exempt_size not in (0, before):
+        live.carry_over(link, before, written.exempt_size)
     chains = kernel.fingerprints(link, number)
     records.write(Generation(number, text, at, digest(ruleset), now.isoformat(), chains, False))
     return number

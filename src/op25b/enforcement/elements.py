@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from op25b.enforcement.inventory import NFT_SET_INTERVAL, read_set
+from op25b.enforcement.members import sortable
 from op25b.enforcement.netlink import (
     NLM_F_CREATE,
     Message,
@@ -57,15 +58,6 @@ def addresses(rows: NDArray[np.uint8]) -> NDArray[Any]:
     """The inverse of `octets`: (n, 4) becomes (n,) uint32, (n, 16) stays."""
     rows = np.ascontiguousarray(rows)
     return rows.view(">u4").ravel().astype(np.uint32) if rows.shape[1] == 4 else rows
-
-
-def sortable(rows: NDArray[np.uint8]) -> NDArray[Any]:
-    """One value a row which sorts as the row's octets do."""
-    rows = np.ascontiguousarray(rows)
-    width = rows.shape[1]
-    if width in (4, 8):
-        return rows.view(f">u{width}").ravel().astype(f"=u{width}")
-    return rows.view(f"S{width}").ravel()  # NumPy drops trailing NULs, alike on both sides of a comparison
 
 
 def step(rows: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
@@ -248,6 +240,12 @@ def addition(table: str, set_name: str, elements: Elements) -> Iterator[Message]
 def deletion(table: str, set_name: str, elements: Elements) -> Iterator[Message]:
     """The messages that delete `elements`; one that is not there fails its transaction with ENOENT."""
     return _messages(NFT_MSG_DELSETELEM, 0, f"deleting from set {set_name}", table, set_name, elements)
+
+
+def flush(table: str, set_name: str) -> Message:
+    """The message that deletes all members of a set, `*` included."""
+    names = text(NFTA_SET_ELEM_LIST_TABLE, table) + text(NFTA_SET_ELEM_LIST_SET, set_name)
+    return Message(NFT_MSG_DELSETELEM, names, f"emptying set {set_name}")
 
 
 def _messages(kind: int, flags: int, what: str, table: str, set_name: str, elements: Elements) -> Iterator[Message]:

@@ -24,7 +24,7 @@ NFT_TABLE_F_DORMANT = 0x1
 NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_CHAIN_USERDATA = 1, 3, 4, 5, 12
 NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY = 1, 2
 NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_HANDLE, NFTA_RULE_EXPRESSIONS, NFTA_RULE_USERDATA = 1, 2, 3, 4, 7
-NFTA_SET_TABLE, NFTA_SET_NAME, NFTA_SET_FLAGS, NFTA_SET_DESC = 1, 2, 3, 9
+NFTA_SET_TABLE, NFTA_SET_NAME, NFTA_SET_FLAGS, NFTA_SET_DESC, NFTA_SET_HANDLE = 1, 2, 3, 9, 16
 NFTA_SET_KEY_TYPE, NFTA_SET_KEY_LEN = 4, 5
 NFTA_SET_DESC_SIZE = 1
 NFT_SET_INTERVAL, NFT_SET_TIMEOUT = 0x4, 0x10
@@ -32,6 +32,7 @@ NFTA_OBJ_TABLE, NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_OBJ_DATA = 1, 2, 3, 4
 NFT_OBJECT_COUNTER = 1
 NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS = 1, 2
 NFTA_EXPR_NAME, NFTA_EXPR_DATA = 1, 2
+NFT_MSG_GETGEN, NFTA_GEN_ID = 16, 1
 UDATA_COMMENT = 0  # nft's own first type in the user data of rules and chains alike
 
 
@@ -59,13 +60,17 @@ class Chain(NamedTuple):
 
 
 class SetInfo(NamedTuple):
-    """key_type: nft's number of the type; key_length in octets; flags: NFT_SET_*; size: 0 if not declared."""
+    """key_type: nft's number of the type; key_length in octets; flags: NFT_SET_*; size: 0 if not declared.
+
+    handle: another one when a set of the same name is made anew.
+    """
 
     name: str
     key_type: int
     key_length: int
     flags: int
     size: int
+    handle: int
 
 
 class Counter(NamedTuple):
@@ -82,6 +87,12 @@ class Rule:
     handle: int
     expressions: bytes
     comment: str
+
+
+def ruleset_id(link: Netlink) -> int:
+    """Another one after each change to the namespace's ruleset, whoever makes it; never 0."""
+    answer = link.get(NFT_MSG_GETGEN, b"", "reading the ruleset's generation")
+    return _number(attributes(answer or b"").get(NFTA_GEN_ID, b""))
 
 
 def read_table(link: Netlink, table: str) -> Table | None:
@@ -151,6 +162,7 @@ def _set_info(found: dict[int, bytes]) -> SetInfo:
         _number(found[NFTA_SET_KEY_LEN]),
         _number(found.get(NFTA_SET_FLAGS, b"")),
         _number(attributes(found.get(NFTA_SET_DESC, b"")).get(NFTA_SET_DESC_SIZE, b"")),
+        _number(found.get(NFTA_SET_HANDLE, b"")),
     )
 
 

@@ -28,7 +28,8 @@ from op25b.enforcement.elements import (
     load,
 )
 from op25b.enforcement.netlink import Netlink, attribute, attributes, each_attribute, text
-from op25b.ruleset.nftables import SEEN_SETS, TABLE, NftSet, Table, base_chain
+from op25b.ruleset.live import SEEN_SETS, TABLE, all_names
+from op25b.ruleset.nftables import NftSet, Table, base_chain
 
 NAME = TABLE.split()[1]
 FORWARD_HOOK = inventory.Hook(2, -5)
@@ -37,9 +38,9 @@ POLICY_ACCEPT = 1
 _GENERATION = re.compile(r"g(\d+)_")
 _TARGET = re.compile(rb"g(\d+)_main\0")
 _PART_OF_RULE = re.compile(rb"__(?:set|map)\d+(?=\0)")
+_LIVE = re.compile(rb"exempt4-32_(\d+)(?:_\d+)?\0")
 _NFT_GOTO = -4
 _NFT_SET_MAP = 0x8
-_NFT_MSG_GETGEN, _NFTA_GEN_ID = 16, 1
 _READINGS = 20
 
 T = TypeVar("T")
@@ -92,20 +93,26 @@ def _pending_ms(link: Netlink) -> int:
     return max(0, int(members.expires_ms.min())) if members is not None and len(members.expires_ms) == 2 else 0
 
 
+def exempt_size(link: Netlink, number: int) -> int:
+    """The size of the live sets that a generation refers to; 0 when it does to none."""
+    rules = inventory.read_rules(link, NAME, f"{prefix(number)}allowed")
+    found = next((found for rule in rules if (found := _LIVE.search(rule.expressions))), None)
+    return int(found[1]) if found else 0
+
+
 def steady(link: Netlink, read: Callable[[], T]) -> T:
-    """What `read` finds while nobody changes the ruleset; if changes never pause, what it found last."""
+    """What `read` finds while nobody changes the ruleset, or twice running while the enforcer changes live sets.
+
+    If neither comes about, what it found last.
+    """
+    earlier: T | None = None
     for _ in range(_READINGS):
-        before = _ruleset_id(link)
+        before = inventory.ruleset_id(link)
         found = read()
-        if _ruleset_id(link) == before:
+        if inventory.ruleset_id(link) == before or found == earlier:
             break
+        earlier = found
     return found
-
-
-def _ruleset_id(link: Netlink) -> bytes:
-    """Another one after each change to the namespace's ruleset, whoever makes it."""
-    answer = link.get(_NFT_MSG_GETGEN, b"", "reading the ruleset's generation")
-    return attributes(answer or b"").get(_NFTA_GEN_ID, b"")
 
 
 def goto(chain: str) -> bytes:
@@ -177,7 +184,9 @@ def switch(link: Netlink, number: int, fallback: int | None = None, seconds: int
 def clean(link: Netlink, keep: Iterable[int]) -> None:
     """Empty the table of all but the generations to keep and what outlives them, whoever put it there."""
     kept = ("__", *map(prefix, keep))  # __: the kernel's own names for sets that are part of a rule
-    lasting = {"forward", "pending", *SEEN_SETS}
+    keep = {*keep}
+    live = (name for number in keep for name in all_names(exempt_size(link, number)))
+    lasting = {"forward", "pending", *SEEN_SETS, *live}
     chains = [each.name for each in inventory.read_chains(link, NAME) if each.name not in lasting]
     chains = [name for name in chains if not name.startswith(kept)]
     sets = [each for each in inventory.read_sets(link, NAME) if each.name not in lasting]

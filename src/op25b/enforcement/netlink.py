@@ -21,7 +21,7 @@ from op25b.errors import Missing
 
 NFPROTO_INET = 1
 NFNL_SUBSYS_NFTABLES = 10
-NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END = 16, 17
+NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFNL_BATCH_GENID = 16, 17, 1
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP, NLM_F_CREATE = 0x1, 0x4, 0x10, 0x300, 0x400
@@ -56,6 +56,7 @@ _MEANINGS = {
     errno.EEXIST: "it is there already, or overlaps what is there",
     errno.ENOTEMPTY: "it overlaps what is there",
     errno.EBUSY: "it is in use",
+    errno.ERESTART: "someone else has changed the ruleset meanwhile",
 }
 
 
@@ -145,7 +146,7 @@ class Netlink:
     @property
     def capacity(self) -> int:
         """Octets of messages that one transaction may carry."""
-        framing = 2 * (_NLMSGHDR.size + _NFGENMSG.size)
+        framing = 2 * (_NLMSGHDR.size + _NFGENMSG.size) + 8  # the id of the ruleset
         return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - 32 - framing
 
     def close(self) -> None:
@@ -160,9 +161,10 @@ class Netlink:
     ) -> None:
         self.close()
 
-    def commit(self, messages: Sequence[Message]) -> None:
+    def commit(self, messages: Sequence[Message], ruleset_id: int = 0) -> None:
         """Send `messages` as one transaction: all of them take effect, or none.
 
+        With `ruleset_id` (inventory.ruleset_id) only if that is what the ruleset is still at, else ERESTART.
         Without messages nothing is sent: the kernel would not answer an empty batch.
         """
         if not messages:
@@ -170,7 +172,7 @@ class Netlink:
         if sum(message.size for message in messages) > self.capacity:
             raise NetlinkError(errno.EMSGSIZE, f"sending {len(messages)} messages as one transaction")
         begin, last = self._next(), len(messages) - 1
-        parts = [_batch(NFNL_MSG_BATCH_BEGIN, begin)]
+        parts = [_batch(NFNL_MSG_BATCH_BEGIN, begin, ruleset_id)]
         for index, message in enumerate(messages):
             flags = message.flags | (NLM_F_ACK if index == last else 0)
             parts.append(_header(message.kind, flags, self._next(), len(message.payload)))
@@ -214,15 +216,22 @@ class Netlink:
     def dump(self, kind: int, payload: bytes, what: str) -> list[bytes]:
         """The attributes of each object asked for, of one generation of the ruleset.
 
-        A dump during which anything in the namespace was changed is taken again; EINTR when changes never
-        pause. What does not exist gives an empty list.
+        A dump during which anything in the namespace was changed is taken again, until it is not, or until two
+        that follow each other are the same: what changed was something else then. EINTR when changes never pause.
+        What does not exist gives an empty list.
         """
+        before = None
         for _ in range(_DUMP_ATTEMPTS):
             answers, whole = self._dump_once(kind, payload, what)
-            if whole:
+            if whole or answers == before:
                 return answers
+            before = answers
         what = f"{what}: the ruleset was changed during each of {_DUMP_ATTEMPTS} readings"
         raise NetlinkError(errno.EINTR, what)
+
+    def take(self, kind: int, payload: bytes, what: str) -> list[bytes]:
+        """As `dump`, once, whatever is changed meanwhile: for what the kernel forgets as it is read."""
+        return self._dump_once(kind, payload, what)[0]
 
     def _dump_once(self, kind: int, payload: bytes, what: str) -> tuple[list[bytes], bool]:
         sequence, answers, whole = self._next(), list[bytes](), True
@@ -288,10 +297,12 @@ def _header(kind: int, flags: int, sequence: int, size: int) -> bytes:
     return header + _NFGENMSG.pack(NFPROTO_INET, 0, 0)
 
 
-def _batch(kind: int, sequence: int) -> bytes:
+def _batch(kind: int, sequence: int, ruleset_id: int = 0) -> bytes:
     """The message that opens or closes a transaction."""
-    header = _NLMSGHDR.pack(_NLMSGHDR.size + _NFGENMSG.size, kind, NLM_F_REQUEST, sequence, 0)
-    return header + _NFGENMSG.pack(0, 0, NFNL_SUBSYS_NFTABLES)
+    body = _NFGENMSG.pack(0, 0, NFNL_SUBSYS_NFTABLES)
+    if ruleset_id:
+        body += attribute(NFNL_BATCH_GENID, ruleset_id.to_bytes(4, "big"))
+    return _NLMSGHDR.pack(_NLMSGHDR.size + len(body), kind, NLM_F_REQUEST, sequence, 0) + body
 
 
 def _split(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:

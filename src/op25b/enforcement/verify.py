@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from op25b.enforcement import inventory, kernel, readback
+from op25b.enforcement import inventory, kernel, live, readback
 from op25b.enforcement.elements import Elements
 from op25b.enforcement.generations import Generation
 from op25b.enforcement.netlink import Netlink
 from op25b.policy.intervals import prefixes
-from op25b.ruleset.nftables import SEEN_SETS, NftSet, Table, table
+from op25b.ruleset.live import SEEN_SETS, all_names
+from op25b.ruleset.nftables import NftSet, Table, table
 from op25b.ruleset.rules import Ruleset
 
 SHOWN = 10
@@ -88,12 +89,17 @@ def _of_another(name: str, state: kernel.InForce, number: int) -> bool:
 
 
 def _sets(link: Netlink, state: kernel.InForce, written: Table) -> Iterator[Difference]:
-    there = {each.name for each in inventory.read_sets(link, kernel.NAME)}
+    declarations = {each.name: each for each in inventory.read_sets(link, kernel.NAME)}
+    there = {*declarations}
     for declared in written.sets:
         yield from _set(link, declared, there)
     for name in sorted(set(SEEN_SETS) - there):
         yield Difference(f"set {name}", "is not there")
+    for name, what in live.faults(declarations, written.exempt_size):
+        yield Difference(f"set {name}", what)
+    sizes = {written.exempt_size, *(kernel.exempt_size(link, other) for other in state.generations)}
     known = {each.name for each in written.sets} | {"pending", *SEEN_SETS}
+    known.update(name for size in sizes for name in all_names(size))
     number = int(written.main[1:].split("_")[0])
     for name in sorted(there - known):
         # __set: the kernel's name for a set that is part of a rule

@@ -29,6 +29,8 @@ def start(policy: str, keep: Callable[[Record], None]) -> None:
     """
     rootless = os.geteuid() != 0
     ours, theirs = socket.socketpair()
+    # before there is anybody who could send: what is sent before it names nobody
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     with ours, subprocess.Popen(
         [
             "setsid", "--fork",  # it is nobody's child, so nobody has to wait for it
@@ -41,11 +43,10 @@ def start(policy: str, keep: Callable[[Record], None]) -> None:
     ) as starter:  # fmt: skip
         theirs.close()
         pid = _await_ready(ours)
-        if pid is None:
+        started = start_time(pid) if pid is not None else None
+        if pid is None or started is None:  # it did not begin, or has ended already
             assert starter.stderr is not None
             raise Missing(_why_not(starter.stderr.read(), rootless))
-        started = start_time(pid)
-        assert started is not None
         keep(Record(pid, started, rootless, policy))
         ours.send(b"go")
 
@@ -82,7 +83,6 @@ def end(record: Record) -> None:
 
 def _await_ready(ours: socket.socket) -> int | None:
     """The holder's process id as seen from here, which the kernel tells (unix(7), SCM_CREDENTIALS)."""
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     ours.settimeout(_START_SECONDS)
     data, ancillary, _, _ = ours.recvmsg(16, socket.CMSG_SPACE(_CREDENTIALS.size))
     if not data:

@@ -12,6 +12,7 @@ from op25b.policy.model import Mode, Phase, Provider
 from op25b.policy.overlap import meanings, overlaps
 from op25b.policy.parts import Parts
 from op25b.policy.positions import Path, Positions
+from op25b.policy.terms import ExemptionTerms
 
 NOUNS = {"pools": "pools", "phases": "phases", "exemptions": "exemptions", "own_servers": "own servers"}
 WIDEST = {4: 8, 6: 16}
@@ -30,6 +31,8 @@ def errors(parts: Parts, where: Positions) -> Iterator[Fault]:
         _phases(parts, where),
         _exemptions(parts, where),
         _nowhere_to_go(parts, where),
+        _terms(parts.exemption_terms, where),
+        _watch(parts, where),
     )
 
 
@@ -165,3 +168,26 @@ def _nowhere_to_go(parts: Parts, where: Positions) -> Iterator[Fault]:
             what = f"phase {phase.name!r} enforces a block, but there is no own server to send through"
             mend = 'write an [[own_servers]] table with ports = [587, 465], or mode = "announce"'
             yield Fault(*where.value((*path, "mode")), what, mend)
+
+
+def _terms(terms: ExemptionTerms, where: Positions) -> Iterator[Fault]:
+    for kind in ("subscriber", "prefix", "destination"):
+        if getattr(terms, kind).fee and terms.fee is None:
+            place = where.value(("exemption_terms", kind, "fee"))
+            yield Fault(*place, "a fee is to be accepted, and none is stated", 'write fee = { ja = "...", en = "..." }')
+    if terms.second_person_above is not None and len(set(terms.approvers)) == 1:
+        what = f"a second person is asked for, and only {terms.approvers[0]!r} may approve"
+        yield Fault(*where.value(("exemption_terms", "approvers")), what, "write another name, or none for everybody")
+    shortest = terms.review_days + terms.notice_days
+    if terms.longest_days is not None and terms.longest_days < shortest:
+        what = f"an exemption to which nobody set an end holds for {shortest} days (review_days and notice_days)"
+        place = where.value(("exemption_terms", "longest_days"))
+        yield Fault(*place, what, f"write longest_days = {shortest} or more, or a smaller review_days")
+
+
+def _watch(parts: Parts, where: Positions) -> Iterator[Fault]:
+    """Nobody loses his exemptions who was not told before."""
+    for number, kind in enumerate(parts.watch.quarantine):
+        if kind not in parts.watch.notice:
+            place = where.value(("watch", "quarantine", number))
+            yield Fault(*place, f"{kind!r} is quarantined without notice", f'write notice = ["{kind}"] too')

@@ -14,6 +14,7 @@ from op25b.policy.model import Exemption, Mode, Phase, Pool, Refuse
 from op25b.policy.overlap import meanings, overlaps
 from op25b.policy.parts import Parts
 from op25b.policy.positions import Path, Positions
+from op25b.policy.terms import ExemptionTerms
 
 SUBMISSION = (587, 465)
 WIDEST: dict[Version, int] = {4: 16, 6: 32}
@@ -60,8 +61,21 @@ def _terms(parts: Parts) -> Iterator[Hole]:
     if terms.offered and not terms.contact:
         what = "exemptions are offered, but not where to ask for one"
         yield ("exemption_terms",), what, 'write contact = "support@mail.example"'
-    if not terms.offered and (terms.fee or terms.contact):
+    if not terms.offered and terms != ExemptionTerms():
         yield ("exemption_terms",), "the terms are never shown, for exemptions are not offered", "write offered = true"
+    kinds = ("subscriber", "prefix", "destination")
+    if terms.fee and not any(getattr(terms, kind).fee for kind in kinds):
+        what = "a fee is stated, and nobody is asked to accept it"
+        yield ("exemption_terms", "fee"), what, "write fee = true in [exemption_terms.subscriber]"
+    if terms.second_person_above is not None and not terms.approvers:
+        what = "a second person is asked for, and anybody may be one"
+        yield ("exemption_terms", "second_person_above"), what, "write approvers = [...], two names at least"
+    contracts = {pool.contract for _, pool in parts.pools}
+    for kind in ("subscriber", "prefix"):
+        for number, word in enumerate(getattr(terms, kind).contracts or ()):
+            if word not in contracts and "pools" not in parts.faulty:
+                what = f"the terms ask for the contract {word!r}, which no pool has"
+                yield ("exemption_terms", kind, "contracts", number), what, "write it as the contract of a pool"
 
 
 def _servers(parts: Parts) -> Iterator[Hole]:

@@ -28,6 +28,8 @@ from op25b.policy.fields import (
 from op25b.policy.leases import Leases
 from op25b.policy.table import Table as Table
 from op25b.policy.table import Words as Words
+from op25b.policy.terms import ExemptionTerms
+from op25b.policy.watching import Watch
 
 Slug = Annotated[str, AfterValidator(slug)]
 Host = Annotated[str, AfterValidator(host_name)]
@@ -208,6 +210,8 @@ class Filter(Table):
     """NFLOG group for refused and monitored attempts; absent in the file means 25."""
     log_rate: int = Field(default=1000, ge=1, le=1_000_000)
     """At most so many log records a second; counters count all."""
+    exempt_size: int = Field(default=65536, ge=0, le=1 << 24)
+    """Exempt prefixes of each length that the filter has room for besides the policy's own; 0: it takes none."""
 
 
 class PopBeforeSmtp(StrEnum):
@@ -226,14 +230,6 @@ class Submission(Table):
     """How long it is kept who sent a message, from which address and to whom; 0: no longer than the mail is there."""
 
 
-class ExemptionTerms(Table):
-    """Whether a customer may ask for an exemption, at what cost, and where (claims I5, I10)."""
-
-    offered: bool = False
-    fee: Words | None = None
-    contact: str | None = None
-
-
 class Policy(Table):
     """The whole policy file. Order within `phases` decides nothing but names: the strongest phase wins."""
 
@@ -247,4 +243,5 @@ class Policy(Table):
     home_servers: Literal["refused", "smart-host"] = "refused"
     """What a customer who runs a mail server at home is told (claims F5, S5, I8); companies: see exemptions."""
     exemption_terms: ExemptionTerms = ExemptionTerms()
+    watch: Watch = Watch()
     leases: Leases = Leases()

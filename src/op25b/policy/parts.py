@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from op25b.policy.model import (
     Exemption,
-    ExemptionTerms,
     Filter,
     OwnServer,
     Phase,
@@ -19,6 +18,8 @@ from op25b.policy.model import (
 )
 from op25b.policy.positions import Path
 from op25b.policy.table import Table
+from op25b.policy.terms import ExemptionTerms
+from op25b.policy.watching import Watch
 
 LISTS = ("own_servers", "pools", "phases", "exemptions")
 
@@ -36,6 +37,7 @@ class Parts:
     filter: Filter
     submission: Submission
     exemption_terms: ExemptionTerms
+    watch: Watch
     own_servers: Placed[OwnServer]
     pools: Placed[Pool]
     phases: Placed[Phase]
@@ -67,6 +69,7 @@ class Parts:
             filter=single("filter", Filter),
             submission=single("submission", Submission),
             exemption_terms=single("exemption_terms", ExemptionTerms),
+            watch=single("watch", Watch),
             own_servers=placed("own_servers", OwnServer),
             pools=placed("pools", Pool),
             phases=placed("phases", Phase),

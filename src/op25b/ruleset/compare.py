@@ -54,7 +54,7 @@ def changes(before: Ruleset | None, after: Ruleset) -> list[Change]:
         if change is not None:
             found.append(change)
     if before is not None and before.filter != after.filter:
-        found.append(Change("filter (refusal, tunnels, fragments, log)", Action.REFUSE, Action.REFUSE))
+        found.append(Change("filter (refusal, tunnels, fragments, log, exempt_size)", Action.REFUSE, Action.REFUSE))
     return found
 
 

@@ -12,17 +12,14 @@ from dataclasses import dataclass, field
 
 from op25b.policy.intervals import TOP, AddressSet, Interval, Intervals, Version, address, by_length, prefixes
 from op25b.policy.model import Refuse
+from op25b.ruleset import live
+from op25b.ruleset.live import TABLE
 from op25b.ruleset.nft_wrapped import wrapped_chains
 from op25b.ruleset.rules import Action, Rule, Ruleset
 
-TABLE = "inet op25b"
 TREE = 4096
 """Intervals in one set at most. The kernel takes a tree of them in and out far slower than a hash, so beyond this
 the prefixes go into one hash for each of their lengths, and a packet's address is masked to look it up."""
-SEEN = 65536
-"""Sources remembered in each of the sets of refused and monitored attempts."""
-SEEN_FOR = "1d"
-SEEN_SETS: dict[str, Version] = {"refused4": 4, "refused6": 6, "monitored4": 4, "monitored6": 6}
 
 _IP = {4: "ip", 6: "ip6"}
 _VERSIONS: tuple[Version, Version] = (4, 6)
@@ -107,13 +104,13 @@ class Table:
 
     main: str
     counters: tuple[str, ...]
-    seen: tuple[str, ...]
+    exempt_size: int
     sets: tuple[NftSet, ...]
     chains: dict[str, list[str]]
 
     def declarations(self) -> list[str]:
-        """What outlives a generation: the counters, and the sets of sources that were seen trying."""
-        return [*(f"counter {name} {{ }}" for name in self.counters), *self.seen]
+        """What outlives a generation: the counters, the sets of sources that were seen trying, and the live sets."""
+        return [*(f"counter {name} {{ }}" for name in self.counters), *live.declarations(self.exempt_size)]
 
     def body(self, members: bool = False) -> list[str]:
         """Chains and sets of this ruleset alone. nft wants a chain declared before a jump to it."""
@@ -128,7 +125,10 @@ def table(ruleset: Ruleset, prefix: str = "") -> Table:
     """The ruleset's chains and sets; `prefix` goes before each name, so that two generations can stand side by side."""
     chains = Chains(prefix)
     refusing = any(rule.action is Action.REFUSE for rule in ruleset.phases)
-    allowed = chains.add("allowed", _allowed(chains, ruleset.passes)) if ruleset.passes else None
+    size = ruleset.filter.exempt_size
+    # written also when nothing is covered: by what a generation refers to it is known which live sets it wants
+    passing = [*_allowed(chains, ruleset.passes), *live.rules(size)]
+    allowed = chains.add("allowed", passing) if passing else None
     wrapped = wrapped_chains(chains.add, ruleset.filter, allowed) if refusing else None
     # only a first fragment holds the ports and the inner header; what stands there in a later one is data
     sources = ["ip frag-off & 0x1fff != 0 accept", "frag frag-off != 0 accept"]
@@ -145,8 +145,8 @@ def table(ruleset: Ruleset, prefix: str = "") -> Table:
     counters = [name for name, asked in _hidden(ruleset) if refusing and asked]
     return Table(
         main,
-        tuple(rule.name for rule in ruleset) + tuple(counters),
-        tuple(_seen(name, version) for name, version in SEEN_SETS.items()),
+        (*(rule.name for rule in ruleset), *counters, *([live.COUNTER] if size else ())),
+        size,
         tuple(chains.sets),
         chains.written,
     )
@@ -155,10 +155,6 @@ def table(ruleset: Ruleset, prefix: str = "") -> Table:
 def _hidden(ruleset: Ruleset) -> tuple[tuple[str, bool], ...]:
     wanted = ruleset.filter
     return (("hidden/tunnels", wanted.tunnels == "block"), ("hidden/fragments", wanted.fragments == "block"))
-
-
-def _seen(name: str, version: Version) -> str:
-    return f"set {name} {{ type ipv{version}_addr; size {SEEN}; flags dynamic,timeout; counter; timeout {SEEN_FOR}; }}"
 
 
 def _main(ruleset: Ruleset, sources: str, wrapped: bool) -> list[str]:
@@ -176,7 +172,7 @@ def _main(ruleset: Ruleset, sources: str, wrapped: bool) -> list[str]:
 
 
 def _allowed(chains: Chains, passes: Iterable[Rule]) -> list[str]:
-    """For packets from covered sources: what may pass all the same. Returns to the phase when nothing does."""
+    """For packets from covered sources: what the policy lets pass all the same, by rule."""
     rules = []
     for rule in passes:
         verdict = f"counter name {rule.name} accept"

@@ -238,6 +238,8 @@ exemptions = Table(
     Index("ix_exemptions_until_at", "until_at"),
 )
 
+_OPEN = text("closed_at IS NULL")
+
 cases = Table(
     "cases",
     metadata,
@@ -251,10 +253,15 @@ cases = Table(
     Column("attempts", BigInteger, nullable=False),
     Column("targets", Integer, nullable=False, doc="distinct destinations"),
     Column("evidence", JSON, nullable=False, doc="headers and counts only"),
+    Column("pattern", JSON, nullable=False, doc="from which the watch goes on after a restart"),
+    Column("notice", Text, doc="the key of the text of which notice is due, or null"),
+    Column("noticed_at", Instant),
     Column("opened_at", Instant, nullable=False),
     Column("closed_at", Instant),
-    Index("ix_cases_subscriber", "subscriber"),
     Index("ix_cases_state", "state"),
+    # whoever watches on however many routers: one open case for each
+    Index("uq_cases_subscriber", "subscriber", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("ix_cases_prefix", "prefix"),
 )
 
 quarantine = Table(

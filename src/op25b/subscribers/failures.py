@@ -6,12 +6,7 @@ kernel frees if its holder is killed.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import mmap
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from op25b.processes.memory import Fingerprints, Lock, cells
 
 _PROBES = 8
 
@@ -26,11 +21,11 @@ class Failures:
 
     def __init__(self, slots: int, each: int, window_seconds: float) -> None:
         self._slots, self._each, self._window = slots, each, window_seconds
-        self._secret = os.urandom(16)  # nobody can choose names whose keys fall together
-        self._keys = memoryview(mmap.mmap(-1, slots * 8)).cast("Q")
-        self._ends = memoryview(mmap.mmap(-1, slots * each * 8)).cast("d")
-        self._marks = memoryview(mmap.mmap(-1, slots * each * 8)).cast("Q")
-        self._lock = os.memfd_create("failures")
+        self._hash = Fingerprints().of
+        self._keys = cells(slots, "Q")
+        self._ends = cells(slots * each, "d")
+        self._marks = cells(slots * each, "Q")
+        self._lock = Lock("failures")
 
     def count(self, key: bytes, now: float) -> int:
         """How many there were within the window, `each` at most."""
@@ -50,7 +45,7 @@ class Failures:
     def add(self, key: bytes, mark: bytes, now: float) -> None:
         """One more; `mark` stands for what was tried."""
         number = self._hash(key)
-        with self._locked():
+        with self._lock:
             slot = self._find(number)
             if slot is None:
                 slot = min(self._tried(number), key=lambda tried: max(self._ends[self._of(tried)]))
@@ -65,7 +60,7 @@ class Failures:
         number = self._hash(key)
         if self._find(number) is None:
             return
-        with self._locked():
+        with self._lock:
             if (slot := self._find(number)) is not None:
                 self._clear(slot)
 
@@ -82,14 +77,3 @@ class Failures:
         self._keys[slot] = 0
         for at in range(self._of(slot).start, self._of(slot).stop):
             self._ends[at] = 0.0
-
-    def _hash(self, octets: bytes) -> int:
-        return int.from_bytes(hashlib.blake2b(octets, digest_size=8, key=self._secret).digest(), "little") or 1
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        fcntl.lockf(self._lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._lock, fcntl.LOCK_UN)

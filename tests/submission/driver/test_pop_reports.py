@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from structlog.testing import CapturingLogger
 
 from op25b.errors import UserError
-from op25b.submission.driver import pop_reports
+from op25b.processes import posts
 from op25b.submission.driver.pop_reports import CONNECTIONS, OCTETS, LogIn, Reports, read_report, read_secret
 from op25b.submission.driver.pop_table import PopTable
 
@@ -165,8 +165,8 @@ def test_who_reports_stays_when_others_fill_the_house() -> None:
 
 
 def test_who_says_nothing_must_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pop_reports, "IDLE_SECONDS", 0.05)
-    monkeypatch.setattr(pop_reports, "REPORT_SECONDS", 0.05)
+    monkeypatch.setattr(posts, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(posts, "REPORT_SECONDS", 0.05)
 
     async def work(door: Door) -> None:
         for said in (b"", b"POST", _post(_event())[:-1]):

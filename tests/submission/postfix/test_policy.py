@@ -10,9 +10,10 @@ import pytest
 import structlog
 
 from op25b.submission.config import AccountCaps, AddressCaps, Caps, Stolen
+from op25b.submission.driver import metrics
 from op25b.submission.driver.ledger import Ledger
 from op25b.submission.driver.limits import Limits
-from op25b.submission.driver.metrics import Board, Metric
+from op25b.submission.driver.metrics import Metric
 from op25b.submission.driver.rights import Client, Source
 from op25b.submission.postfix import policy
 from op25b.submission.postfix.policy import Decisions
@@ -35,7 +36,7 @@ class World:
     """Decisions, and Postfix's side of a few of its questions."""
 
     def __init__(self) -> None:
-        self.board = Board(1)
+        self.board = metrics.board(1)
         limits = Limits(CAPS, Ledger(1, slots=64).view(0), lambda: 7200.0)
         self.decisions = Decisions(limits, self.board.of(0), structlog.get_logger())
 
@@ -100,7 +101,7 @@ def test_messages_are_counted_once_each(world: World) -> None:
         assert world.end(instance=f"a{number}", count=2) == "DUNNO"
     assert world.rcpt(instance="b") == MESSAGES
     assert world.end(instance="b") == MESSAGES
-    assert world.board.total(Metric.CAPS) == 2
+    assert world.board.total(Metric.CAPS_REACHED) == 2
 
 
 def test_without_an_instance_each_question_stands_alone(world: World) -> None:
@@ -139,7 +140,7 @@ def test_the_own_network_pays_by_address(world: World) -> None:
 def test_what_looks_like_a_stolen_password_is_held(world: World) -> None:
     answers = [world.end(instance=str(n), client_address=f"198.51.100.{n}") for n in range(3)]
     assert answers == ["DUNNO", "DUNNO", "HOLD looks like a stolen password: 3 networks within an hour, over 2"]
-    assert world.board.total(Metric.HELD) == 1
+    assert world.board.total(Metric.MESSAGES_HELD) == 1
 
 
 def test_old_transactions_make_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

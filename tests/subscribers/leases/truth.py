@@ -11,7 +11,7 @@ Key = tuple[str, str, str]
 
 
 class Truth:
-    """Who holds each prefix, after some reports."""
+    """Who holds each prefix, after some reports. What a session claims at one instant in several reports adds up."""
 
     def __init__(self, expire: timedelta) -> None:
         self._expire = expire
@@ -30,10 +30,11 @@ class Truth:
             self._alive.discard(key)
             return
         self._began.setdefault(key, fact.started)
+        adds_up = self._last.get(key) == fact.at
         self._last[key] = fact.at
         self._alive.add(key)
         for family in (".", ":"):
-            if any(family in prefix for prefix in fact.prefixes):
+            if not adds_up and any(family in prefix for prefix in fact.prefixes):
                 self._has[key] = {prefix for prefix in self._has[key] if family not in prefix}
         self._has[key].update(fact.prefixes)
         for prefix in fact.prefixes:

@@ -149,7 +149,7 @@ class Dialogue:
         if isinstance(answer, Challenge):
             return answer
         service, taken = self._service, isinstance(answer, Authenticated)
-        service.meters.add(Metric.LOG_INS if taken else Metric.LOG_INS_FAILED)
+        service.meters.add(Metric.LOGINS if taken else Metric.LOGINS_FAILED)
         service.log.info(
             "log-in" if taken else "log-in failed",
             address=self._where,

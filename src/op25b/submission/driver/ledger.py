@@ -10,14 +10,11 @@ that the last hour still overlaps.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import mmap
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
+
+from op25b.processes.memory import Fingerprints, Lock, cells
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -53,11 +50,11 @@ class Ledger:
     def __init__(self, workers: int, slots: int = 65536) -> None:
         self._workers = workers
         self._slots = slots
-        self._secret = os.urandom(16)  # nobody can choose addresses whose keys fall together
-        self.keys = memoryview(mmap.mmap(-1, slots * 8)).cast("Q")
-        self.used = memoryview(mmap.mmap(-1, slots * 4)).cast("I")
-        self.fields = memoryview(mmap.mmap(-1, slots * workers * _CELL * 4)).cast("I")
-        self._lock = os.memfd_create("ledger")
+        self.fingerprint = Fingerprints().of
+        self.keys = cells(slots, "Q")
+        self.used = cells(slots, "I")
+        self.fields = cells(slots * workers * _CELL, "I")
+        self._lock = Lock("ledger")
 
     def view(self, worker: int) -> View:
         """What one worker works with, after the fork."""
@@ -76,13 +73,10 @@ class Ledger:
         """The first field of each worker's cell."""
         return range(self.cell(slot, 0), self.cell(slot + 1, 0), _CELL)
 
-    def fingerprint(self, key: bytes) -> int:
-        return int.from_bytes(hashlib.blake2b(key, digest_size=8, key=self._secret).digest(), "little") or 1
-
     def find(self, fingerprint: int, now: float) -> int:
         """The slot of a key, made if it has none."""
         tried = [(fingerprint + step) % self._slots for step in range(_PROBES)]
-        with self._locked():
+        with self._lock:
             for slot in tried:
                 if self.keys[slot] == fingerprint:
                     return slot
@@ -97,14 +91,6 @@ class Ledger:
     def _value(self, slot: int) -> tuple[bool, bool, int]:
         taken = self.keys[slot] != 0
         return taken, taken and any(self.fields[cell] for cell in self.cells(slot)), self.used[slot]
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        fcntl.lockf(self._lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
 
 class Place(NamedTuple):

@@ -12,7 +12,6 @@ import json
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv6Address, ip_address
@@ -24,28 +23,18 @@ from structlog.typing import FilteringBoundLogger
 
 from op25b.errors import UserError
 from op25b.policy.intervals import Address
-from op25b.submission.driver import logs
+from op25b.processes import logs, secret_files
+from op25b.processes.posts import Posts, Refused
+from op25b.processes.stopping import until_told
 from op25b.submission.driver.pop_table import PopTable
-from op25b.submission.driver.stopping import until_told
 from op25b.subscribers import names
 
 SERVICES = ("pop3", "imap")
 OCTETS = 4096
 """Of a report, and of the HTTP header before it."""
 CONNECTIONS = 64
-IDLE_SECONDS = 300.0
-REPORT_SECONDS = 10.0
 COMPLAIN_SECONDS = 60.0
 _SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
-
-
-class Refused(Exception):
-    """A request that gets an HTTP error, and after that the end of the connection."""
-
-    def __init__(self, status: str, why: str) -> None:
-        super().__init__(why)
-        self.status = status
 
 
 @dataclass(frozen=True)
@@ -58,17 +47,10 @@ class LogIn:
 
 def read_secret(path: Path) -> str:
     """Raises UserError for a file that cannot be read or holds no good secret."""
-    try:
-        text = path.read_text("ascii").strip()
-        mode = path.stat().st_mode
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not ASCII"
-        raise UserError(f"{path}: cannot be read ({why}); `pop.secret_file` names it") from None
+    text = secret_files.read(path, "pop.secret_file")
     if not _SECRET.fullmatch(text):
         what = "not a secret of 16 to 128 characters out of A-Z a-z 0-9 - and _"
         raise UserError(f"{path}: {what}; make one with `openssl rand -hex 16`")
-    if mode & 0o007:
-        raise UserError(f"{path}: everybody on this host can read it; `chmod 640`, with the service's group")
     return text
 
 
@@ -100,7 +82,7 @@ def read_report(body: bytes) -> LogIn | None:
 
 
 class Reports:
-    """Takes reports from any number of connections. `wall`: the time of day; `now`: monotonic seconds."""
+    """What is done with reports. `wall`: the time of day; `now`: monotonic seconds."""
 
     def __init__(
         self,
@@ -112,54 +94,14 @@ class Reports:
     ) -> None:
         self._path = b"/" + secret.encode()
         self._pops, self._log, self._wall, self._now = pops, log, wall, now
-        self._open: dict[asyncio.StreamWriter, float] = {}
-        """When they last reported: who never did goes first when there are too many."""
         self._quiet_until = now()
+        self.connected = Posts(self._admit, self._take, self._complain, now, OCTETS, CONNECTIONS).connected
 
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection to its end."""
-        self._open[writer] = 0.0
-        if len(self._open) > CONNECTIONS:
-            min(self._open, key=self._open.__getitem__).close()
-        try:
-            with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-                while await self._request(reader, writer):
-                    self._open[writer] = self._now()
-        finally:
-            del self._open[writer]
-            writer.close()
-
-    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request and its answer; False if the connection is to end."""
-        try:
-            self._take(await self._body(reader))
-        except Refused as refused:
-            self._complain(str(refused))
-            writer.write(f"HTTP/1.1 {refused.status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
-            await writer.drain()
-            return False
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-        await writer.drain()
-        return True
-
-    async def _body(self, reader: asyncio.StreamReader) -> bytes:
-        try:
-            async with asyncio.timeout(IDLE_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.LimitOverrunError:
-            raise Refused("431 Request Header Fields Too Large", "a header that is too long") from None
-        method, _, rest = head.partition(b" ")
-        if not hmac.compare_digest(rest.partition(b" ")[0], self._path):
+    def _admit(self, target: bytes, _: bytes) -> None:
+        if not hmac.compare_digest(target, self._path):
             raise Refused("404 Not Found", "a wrong secret")
-        length = _LENGTH.search(head)
-        if method != b"POST" or length is None:
-            raise Refused("400 Bad Request", "neither POST nor Content-Length")
-        if int(length[1]) > OCTETS:
-            raise Refused("413 Content Too Large", "an event that is too long")
-        async with asyncio.timeout(REPORT_SECONDS):
-            return await reader.readexactly(int(length[1]))
 
-    def _take(self, body: bytes) -> None:
+    async def _take(self, body: bytes) -> None:
         try:
             found = read_report(body)
         except ValueError as fault:

@@ -5,13 +5,16 @@ There is one number for each next hop that was configured; all others, whose nam
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum
+from functools import partial
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from op25b.processes.board import state
+from op25b.processes.health import Shown
+from op25b.processes.memory import cells
 from op25b.submission.config import Relay as RelayConfig
 from op25b.submission.relay.outcome import Result
 from op25b.submission.relay.tally import BY_MX, Figures, NextHopFigures, Tally
@@ -79,7 +82,7 @@ class RelayBoard:
 
     def __init__(self, next_hops: Sequence[str]) -> None:
         self.next_hops = (*dict.fromkeys((BY_MX, *next_hops)),)
-        self._cells = memoryview(mmap.mmap(-1, 8 * (len(Cell) + len(_FIELDS) * len(self.next_hops)))).cast("Q")
+        self._cells: memoryview[int] = cells(len(Cell) + len(_FIELDS) * len(self.next_hops), "Q")
 
     def get(self, cell: Cell) -> int:
         return self._cells[cell]
@@ -143,11 +146,20 @@ def names(relay: RelayConfig) -> list[str]:
     return [f"{hop.host}:{hop.port}" for hop in hops]
 
 
+def shown(board: RelayBoard) -> Shown:
+    """The board, for /metrics and /healthz."""
+
+    def states(now: float) -> dict[str, str]:
+        return {"relay": state(board.get(Cell.ALIVE), now)}
+
+    return Shown(partial(families, board, lambda: datetime.now(UTC)), states)
+
+
 def families(board: RelayBoard, now: Callable[[], datetime]) -> Iterator[Metric]:
     """For Prometheus."""
-    for name, (text, label, cells) in COUNTERS.items():
+    for name, (text, label, shares) in COUNTERS.items():
         counter = CounterMetricFamily(f"op25b_relay_{name}", text, labels=[label] if label else [])
-        for value, cell in cells.items():
+        for value, cell in shares.items():
             counter.add_metric([value] if label else [], board.get(cell))
         yield counter
     for name, (text, cell) in GAUGES.items():

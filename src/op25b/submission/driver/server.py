@@ -5,25 +5,30 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import uvloop
+from structlog.typing import FilteringBoundLogger
 
 from op25b.errors import UserError
 from op25b.policy.model import Policy
+from op25b.processes import logs
+from op25b.processes.board import Board
+from op25b.processes.stopping import Reload, until_told
+from op25b.processes.ticking import tick
 from op25b.store import Store
 from op25b.submission.config import Config, Listen
-from op25b.submission.driver import logs, relaying
+from op25b.submission.driver import relaying
 from op25b.submission.driver.connection import Connection
 from op25b.submission.driver.ledger import Ledger
 from op25b.submission.driver.mailboxes import ByAccounts, ByCall, Mailboxes
-from op25b.submission.driver.metrics import Board, Metric
+from op25b.submission.driver.metrics import Metric
 from op25b.submission.driver.rights import RecentPop
 from op25b.submission.driver.service import Service, Terms, Wall
 from op25b.submission.relay.connect import contexts
@@ -72,13 +77,21 @@ def open_logins(store: Store, config: Config, policy: Policy, shared: Shared, wa
     """Log-ins over a store, for one process."""
     logins = Logins(store, Hasher(os.urandom), shared.lockout, shared.cache, time.monotonic, wall)
     # no more hash than there are processors: each takes 19 MiB
-    settings = Settings(hashing_threads=max(1, (os.cpu_count() or 1) // shared.board.workers))
+    settings = Settings(hashing_threads=max(1, (os.cpu_count() or 1) // shared.board.rows))
     if (path := config.accounts.dovecot) is None:
         return logins, AsyncLogins(logins, settings, time.monotonic)
     domains = [domain for brand in policy.provider.brands for domain in brand.domains]
     dovecot = DovecotAccounts(DovecotAuth(str(path), os.urandom), domains)
     settings = replace(settings, failure_seconds=DOVECOT_FAILURE_SECONDS)
     return logins, AsyncLogins(logins, settings, time.monotonic, dovecot=dovecot)
+
+
+async def refresh(logins: Logins, log: FilteringBoundLogger) -> None:
+    """What is kept of accounts must not grow old."""
+    try:
+        await asyncio.get_running_loop().run_in_executor(None, logins.refresh)
+    except UserError as error:
+        log.warning("the accounts could not be looked at", reason=str(error))
 
 
 class _Worker:
@@ -99,8 +112,6 @@ class _Worker:
         self._terms = Terms.of(config, policy, shared.recent_pop, self._wall)
         self._meters = shared.board.of(number)
         self._log = logs.start(f"submission-{number}")
-        self._stop = asyncio.Event()
-        self._reloading: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         store = Store(self._config.store)
@@ -120,14 +131,13 @@ class _Worker:
             time.monotonic,
             self._wall,
         )
-        self._listen_to_signals()
+        stop = until_told(self._parent, Reload(self._reread, service.reload, self._log))
         servers = [await self._serve(service, listen, made) for listen, made in self._listeners]
         gc.freeze()
-        self._meters.add(Metric.STARTS)
-        ticking = asyncio.create_task(self._tick(logins))
-        self._meters.set(Metric.ALIVE, int(time.monotonic()))
-        self._meters.set(Metric.READY, 1)
-        await self._stop.wait()
+        ticking = asyncio.create_task(tick(self._look, partial(self._now_and_then, logins), ROTATE_SECONDS))
+        self._meters.add(Metric.WORKER_STARTS)
+        self._meters.alive_at = service.now()
+        await stop.wait()
         for server in servers:
             server.close()
         await self._drain(service)
@@ -140,7 +150,7 @@ class _Worker:
         config = self._config
         if config.submission.local_recipients == "accounts":
             return ByAccounts(Addressees(store))
-        settings, _ = relaying.read(config.relay, config.submission)
+        settings = relaying.read_settings(config.relay, config.submission)
         return ByCall(settings.routes, settings.name, relaying.resolver(), contexts(), time.monotonic)
 
     async def _serve(self, service: Service, listen: Listen, made: socket.socket) -> asyncio.Server:
@@ -149,48 +159,19 @@ class _Worker:
         )
         return server
 
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        loop.add_reader(self._parent, self._orphaned)
-
-    def _orphaned(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._parent)
-        self._stop.set()
-
-    def _reload(self) -> None:
-        self._reloading = asyncio.ensure_future(self._reloaded())
-
-    async def _reloaded(self) -> None:
-        try:
-            self._service.reload(await asyncio.get_running_loop().run_in_executor(None, self._reread))
-        except UserError as error:  # the supervisor has looked already, but files may change at any time
-            self._log.error("not reloaded, going on as before", reason=str(error))
-
     def _reread(self) -> Terms:
         return Terms.of(*self._shared.reread(), self._shared.recent_pop, self._wall)
 
-    async def _tick(self, logins: Logins) -> None:
-        """Each second: who is idle or too slow? Every few minutes: what must not grow old."""
-        service, loop = self._service, asyncio.get_running_loop()
-        rotate_at = service.now() + ROTATE_SECONDS
-        while True:
-            await asyncio.sleep(1)
-            now = service.now()
-            self._meters.set(Metric.ALIVE, int(now))
-            for connection in list(service.connections):
-                connection.check(now)
-            if now >= rotate_at:
-                rotate_at = now + ROTATE_SECONDS
-                await service.spool.rotate()
-                await loop.run_in_executor(None, self._refresh, logins)
+    def _look(self, now: float) -> None:
+        """Who is idle or too slow?"""
+        self._meters.alive_at = now
+        for connection in list(self._service.connections):
+            connection.check(now)
 
-    def _refresh(self, logins: Logins) -> None:
-        try:
-            logins.refresh()
-        except UserError as error:
-            self._log.warning("the accounts could not be looked at", reason=str(error))
+    async def _now_and_then(self, logins: Logins) -> None:
+        """What must not grow old."""
+        await self._service.spool.rotate()
+        await refresh(logins, self._log)
 
     async def _drain(self, service: Service) -> None:
         """Messages under way come to their end, within bounds."""

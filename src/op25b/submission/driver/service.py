@@ -12,11 +12,12 @@ from structlog.typing import FilteringBoundLogger
 
 from op25b.policy.intervals import Address
 from op25b.policy.model import Policy
+from op25b.processes.board import Board, Meters
 from op25b.submission.config import Caps, Config, Listen, local_domains
 from op25b.submission.driver.ledger import View
 from op25b.submission.driver.limits import Limits
 from op25b.submission.driver.mailboxes import Mailboxes
-from op25b.submission.driver.metrics import Board, Meters, Metric
+from op25b.submission.driver.metrics import Metric
 from op25b.submission.driver.rights import RecentPop, Relaying
 from op25b.submission.driver.tls import Certificates, KeyPair
 from op25b.submission.protocol import FutureRelease, Reply, Settings
@@ -138,11 +139,11 @@ class Service:
     def opened(self, connection: Connection) -> None:
         self.connections.add(connection)
         self.meters.add(Metric.CONNECTIONS)
-        self.meters.set(Metric.OPEN, len(self.connections))
+        self.meters.set(Metric.OPEN_CONNECTIONS, len(self.connections))
 
     def closed(self, connection: Connection) -> None:
         self.connections.discard(connection)
-        self.meters.set(Metric.OPEN, len(self.connections))
+        self.meters.set(Metric.OPEN_CONNECTIONS, len(self.connections))
 
     def may_explain(self) -> bool:
         """Whether one more client that is not served gets a TLS handshake, to be told why."""
@@ -154,11 +155,11 @@ class Service:
 
     def crowded(self) -> bool:
         """All places of the service are taken."""
-        return self._board.total(Metric.OPEN) > self.terms.caps.connections
+        return self._board.total(Metric.OPEN_CONNECTIONS) > self.terms.caps.connections
 
     def pressed(self) -> bool:
         """Four fifths of the places are taken: who does nothing must go."""
-        return self._board.total(Metric.OPEN) * 5 > self.terms.caps.connections * 4
+        return self._board.total(Metric.OPEN_CONNECTIONS) * 5 > self.terms.caps.connections * 4
 
     def full(self) -> bool:
         """No further message may begin."""
@@ -171,7 +172,7 @@ class Service:
     def committing(self, octets: int) -> None:
         """So many octets more (or less) are on their way to the disk."""
         self._committing += octets
-        self.meters.set(Metric.COMMITTING, self._committing)
+        self.meters.set(Metric.COMMITTING_OCTETS, self._committing)
         if self._was_behind != (is_behind := self.behind()):
             self._was_behind = is_behind
             if not is_behind:
@@ -180,14 +181,14 @@ class Service:
 
     def capped(self, reply: Reply, address: Address, account: str | None) -> None:
         """A cap was reached."""
-        self.meters.add(Metric.CAPS)
+        self.meters.add(Metric.CAPS_REACHED)
         self.log.info("cap reached", address=str(address), account=account, reply=f"{reply.code} {reply.text}")
 
     def took(self, entry: Entry, began: float) -> None:
         """A message is on the disk. The log line is what leads from its queue id back to account and address."""
         envelope, meters = entry.envelope, self.meters
         meters.add(Metric.MESSAGES)
-        meters.add(Metric.OCTETS, entry.size)
+        meters.add(Metric.MESSAGE_OCTETS, entry.size)
         meters.add(Metric.RECIPIENTS, len(envelope.recipients))
         meters.add(Metric.COMMIT_MICROSECONDS, int((self.now() - began) * 1e6))
         origin = envelope.origin
@@ -202,5 +203,5 @@ class Service:
         }
         self.log.info("message taken", **facts)
         if envelope.held is not None:
-            meters.add(Metric.HELD)
+            meters.add(Metric.MESSAGES_HELD)
             self.log.warning("message held", id=entry.queue_id, account=origin.account, reason=envelope.held)

@@ -12,8 +12,9 @@ from typing import cast
 
 from structlog.typing import FilteringBoundLogger
 
+from op25b.processes.board import Meters
 from op25b.submission.driver.login import LATER, SUSPENDED, LogIn
-from op25b.submission.driver.metrics import Meters, Metric
+from op25b.submission.driver.metrics import Metric
 from op25b.submission.postfix import auth_session
 from op25b.submission.postfix.auth_session import Answer, Begin, Cancel, Request, Session, Unreadable
 from op25b.submission.protocol import Authenticated, Challenge, Reply
@@ -174,7 +175,7 @@ class AuthConnection(asyncio.Protocol):
 
     def _note(self, log_in: LogIn, taken: bool) -> None:
         server = self._server
-        server.meters.add(Metric.LOG_INS if taken else Metric.LOG_INS_FAILED)
+        server.meters.add(Metric.LOGINS if taken else Metric.LOGINS_FAILED)
         server.log.info(
             "log-in" if taken else "log-in failed",
             address=str(log_in.address),

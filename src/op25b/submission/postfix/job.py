@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from zoneinfo import ZoneInfo
 
 import uvloop
 
-from op25b.errors import UserError
 from op25b.policy.model import Policy
+from op25b.processes import logs
+from op25b.processes.stopping import Reload, until_told
+from op25b.processes.ticking import tick
 from op25b.store import Store
 from op25b.submission.config import Config
-from op25b.submission.driver import logs
 from op25b.submission.driver.limits import Limits
 from op25b.submission.driver.metrics import Metric
 from op25b.submission.driver.rights import Relaying
-from op25b.submission.driver.server import Shared, open_logins
+from op25b.submission.driver.server import Shared, open_logins, refresh
 from op25b.submission.driver.service import offered, who_relays
 from op25b.submission.postfix.auth_server import AuthServer
 from op25b.submission.postfix.auth_session import possible
@@ -63,15 +62,11 @@ class _Job:
         self._policy = PolicyServer(self._decisions, relaying, self._waiting, self._log, self._wall)
 
     async def run(self, sockets: Mapping[str, socket.socket], parent: int) -> None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        loop.add_reader(parent, partial(self._orphaned, parent, stop))
+        stop = until_told(parent, Reload(self._reread, self._reload, self._log))
         servers = [await self._serve(name, made) for name, made in sockets.items()]
-        self._meters.add(Metric.STARTS)
-        ticking = asyncio.create_task(self._tick())
-        self._meters.set(Metric.ALIVE, int(time.monotonic()))
-        self._meters.set(Metric.READY, 1)
+        ticking = asyncio.create_task(tick(self._alive, self._refresh, REFRESH_SECONDS))
+        self._meters.add(Metric.WORKER_STARTS)
+        self._meters.alive_at = time.monotonic()
         await stop.wait()
         for server in servers:
             server.close()
@@ -91,17 +86,12 @@ class _Job:
             server = await (asyncio.start_unix_server if unix else asyncio.start_server)(self._policy.serve, sock=made)
         return server
 
-    def _orphaned(self, parent: int, stop: asyncio.Event) -> None:
-        asyncio.get_running_loop().remove_reader(parent)
-        stop.set()
+    def _reread(self) -> tuple[Config, Limits, Relaying]:
+        config, policy = self._shared.reread()
+        return config, *self._rules(config, policy)
 
-    def _reload(self) -> None:
-        try:
-            config, policy = self._shared.reread()
-        except UserError as error:  # the supervisor has looked already, but files may change at any time
-            self._log.error("not reloaded, going on as before", reason=str(error))
-            return
-        limits, self._policy.relaying = self._rules(config, policy)
+    def _reload(self, found: tuple[Config, Limits, Relaying]) -> None:
+        config, limits, self._policy.relaying = found
         self._decisions.reload(limits)
         self._offer(config)
 
@@ -112,22 +102,11 @@ class _Job:
         limits = Limits(config.submission.limits, self._view, time.monotonic)
         return limits, who_relays(config, policy, self._shared.recent_pop)
 
-    async def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        refresh_at = time.monotonic() + REFRESH_SECONDS
-        while True:
-            await asyncio.sleep(1)
-            now = time.monotonic()
-            self._meters.set(Metric.ALIVE, int(now))
-            if now >= refresh_at:
-                refresh_at = now + REFRESH_SECONDS
-                await loop.run_in_executor(None, self._refresh)
+    def _alive(self, now: float) -> None:
+        self._meters.alive_at = now
 
-    def _refresh(self) -> None:
-        try:
-            self._logins.refresh()
-        except UserError as error:
-            self._log.warning("the accounts could not be looked at", reason=str(error))
+    async def _refresh(self) -> None:
+        await refresh(self._logins, self._log)
 
     def _wall(self) -> datetime:
         return datetime.now(self._zone)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from structlog.typing import FilteringBoundLogger
 
 from op25b.policy.intervals import Address
+from op25b.processes.board import Meters
 from op25b.submission.driver import rights
 from op25b.submission.driver.dialogue import UNKNOWN
 from op25b.submission.driver.limits import Limits, Payer
 from op25b.submission.driver.login import SUSPENDED
-from op25b.submission.driver.metrics import Meters, Metric
+from op25b.submission.driver.metrics import Metric
 from op25b.submission.driver.rights import Client, Source
 from op25b.submission.postfix.endpoints import client_address
 from op25b.submission.protocol import Reply
@@ -111,7 +112,7 @@ class Decisions:
         }
         self._log.info("message passed", **facts, sender=asked.get("sender", ""), recipients=count)
         if account is not None and (why := limits.suspicion(account, block_of(address))) is not None:
-            self._meters.add(Metric.HELD)
+            self._meters.add(Metric.MESSAGES_HELD)
             self._log.warning("message held", **facts, reason=why)
             return f"HOLD {why}"
         return NEUTRAL
@@ -122,7 +123,7 @@ class Decisions:
             self._limits.rejected(payer)
 
     def _capped(self, refusal: Reply, account: Account | None, address: Address) -> str:
-        self._meters.add(Metric.CAPS)
+        self._meters.add(Metric.CAPS_REACHED)
         action, name = _action(refusal), None if account is None else account.name
         self._log.info("cap reached", address=str(address), account=name, reply=action)
         return action

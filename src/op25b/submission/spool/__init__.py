@@ -13,7 +13,7 @@ commands look and mark (`Reader`).
     aside/                     what was found half written
 """
 
-from op25b.submission.spool.commit import Done
+from op25b.processes.commit import Done
 from op25b.submission.spool.envelope import Envelope, Origin, Recipient
 from op25b.submission.spool.errors import Damaged, Gone, SpoolError, SpoolFull
 from op25b.submission.spool.marks import Mark, RecipientStatus, State, Status

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from op25b.errors import UserError
+from op25b.processes.commit import GroupCommit
 from op25b.submission.spool.bell import Bell
-from op25b.submission.spool.commit import GroupCommit
 from op25b.submission.spool.disk import REAL, Clock, Disk
 from op25b.submission.spool.errors import Gone, failure
 from op25b.submission.spool.frames import Bad

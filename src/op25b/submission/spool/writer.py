@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import NamedTuple
 
 from op25b.errors import UserError
+from op25b.processes.commit import Done, GroupCommit, settle
 from op25b.submission.spool import frames
 from op25b.submission.spool.bell import Bell
-from op25b.submission.spool.commit import Done, GroupCommit, settle
 from op25b.submission.spool.disk import REAL, Clock, Disk, Entropy
 from op25b.submission.spool.envelope import Envelope, to_fields
 from op25b.submission.spool.errors import failure

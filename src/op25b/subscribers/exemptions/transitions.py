@@ -36,7 +36,7 @@ class Step(StrEnum):
     """What moves an exemption."""
 
     REVIEW = "review"
-    APPROVE = "approve"  # one of two persons; the state stays
+    APPROVE = "approve"  # the first of two persons, for the grant or for a renewal
     GRANT = "grant"  # the last approval that it takes
     REFUSE = "refuse"
     WITHDRAW = "withdraw"
@@ -47,7 +47,6 @@ class Step(StrEnum):
 
 
 _LIVE = {
-    Step.APPROVE: State.GRANTED,  # of a renewal
     Step.RENEW: State.GRANTED,
     Step.WITHDRAW: State.WITHDRAWN,
     Step.REVOKE: State.REVOKED,
@@ -68,8 +67,13 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = MappingProxyType(
             Step.REFUSE: State.REFUSED,
             Step.WITHDRAW: State.WITHDRAWN,
         },
-        State.GRANTED: {**_LIVE, Step.EXPIRE: State.EXPIRING},
-        State.EXPIRING: {**_LIVE, Step.APPROVE: State.EXPIRING},
+        State.GRANTED: {
+            **_LIVE,
+            Step.REVIEW: State.GRANTED,
+            Step.APPROVE: State.GRANTED,
+            Step.EXPIRE: State.EXPIRING,
+        },
+        State.EXPIRING: {**_LIVE, Step.REVIEW: State.EXPIRING, Step.APPROVE: State.EXPIRING},
         State.REFUSED: {},
         State.WITHDRAWN: {},
         State.REVOKED: {},

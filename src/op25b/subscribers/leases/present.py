@@ -78,6 +78,18 @@ def all_holders(connection: Connection, at: datetime) -> dict[str, str]:
     return found
 
 
+def ending(connection: Connection, at: datetime, until: datetime) -> list[tuple[datetime, str]]:
+    """When leases that are held end, after `at` and by `until`, unless they are reported again; their prefixes."""
+    rows = Raw(connection).rows(
+        "SELECT s.expires_at, n.prefix FROM sessions s CROSS JOIN leases l CROSS JOIN newest_claims n "
+        "WHERE s.stopped_at IS NULL AND s.expires_at > ? AND s.expires_at <= ? AND l.session = s.id "
+        "AND n.prefix = l.prefix AND n.session = s.id",
+        micros(at),
+        micros(until),
+    )
+    return [(instant(expires), prefix) for expires, prefix in rows]
+
+
 def _held(prefix: str, held: Holding) -> Held:
     key, session, lease, _ = held
     return Held(

@@ -24,11 +24,18 @@ def upgrade() -> None:
         sa.Column("attempts", sa.BigInteger, nullable=False),
         sa.Column("targets", sa.Integer, nullable=False),
         sa.Column("evidence", sa.JSON, nullable=False),
+        sa.Column("pattern", sa.JSON, nullable=False),
+        sa.Column("notice", sa.Text),
+        sa.Column("noticed_at", _INSTANT),
         sa.Column("opened_at", _INSTANT, nullable=False),
         sa.Column("closed_at", _INSTANT),
     )
-    op.create_index("ix_cases_subscriber", "cases", ["subscriber"])
     op.create_index("ix_cases_state", "cases", ["state"])
+    is_open = sa.text("closed_at IS NULL")
+    op.create_index(
+        "uq_cases_subscriber", "cases", ["subscriber"], unique=True, sqlite_where=is_open, postgresql_where=is_open
+    )
+    op.create_index("ix_cases_prefix", "cases", ["prefix"])
     op.create_table(
         "quarantine",
         sa.Column("subscriber", sa.Text, primary_key=True),

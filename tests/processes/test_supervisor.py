@@ -7,9 +7,9 @@ import signal
 import time
 from pathlib import Path
 
-from op25b.submission.driver import logs
-from op25b.submission.driver.notify import Notifier
-from op25b.submission.driver.workers import Job, Supervisor
+from op25b.processes import logs
+from op25b.processes.notify import Notifier
+from op25b.processes.supervisor import Job, Supervisor
 
 
 def test_a_job_that_is_stuck_is_killed_and_started_again(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""Memory that is made before processes are forked and that they then share, and what they need to use it together."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import mmap
+import os
+import struct
+from typing import Any, Literal
+
+
+def cells(count: int, kind: Literal["I", "Q", "d"]) -> memoryview[Any]:
+    """So many numbers of a kind (see struct), all 0. Memory is taken as they are written."""
+    return memoryview(mmap.mmap(-1, count * struct.calcsize(kind))).cast(kind)
+
+
+class Fingerprints:
+    """Numbers of 64 bits, never 0, for keys of any length: nobody outside can choose keys that fall together."""
+
+    def __init__(self) -> None:
+        self._secret = os.urandom(16)
+
+    def of(self, key: bytes) -> int:
+        return int.from_bytes(hashlib.blake2b(key, digest_size=8, key=self._secret).digest(), "little") or 1
+
+
+class Lock:
+    """Between processes, not between the threads of one; the kernel frees it if its holder is killed."""
+
+    def __init__(self, name: str) -> None:
+        self._file = os.memfd_create(name)
+
+    def __enter__(self) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN)

@@ -1,0 +1,69 @@
+"""The tables of the service's configuration for the lease server."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from op25b.policy.fields import network, single_address
+from op25b.policy.intervals import Prefix
+from op25b.policy.model import Port, Table
+
+File = Annotated[Path, Field(strict=False)]
+Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
+
+
+class Listen(Table):
+    """One UDP port for RADIUS accounting. On a host with several addresses name one: answers come from it."""
+
+    address: Address
+    port: Port = 1813
+
+
+class Client(Table):
+    """Who may send accounting there: an access server, a proxy, or a network of them; the longest prefix counts."""
+
+    prefix: Annotated[Prefix, BeforeValidator(network)]
+    secret_file: File
+    message_authenticator: bool = False
+    """Whether packets without Message-Authenticator are discarded. Where one comes, it must always be right."""
+
+
+class Http(Table):
+    """Where FreeRADIUS posts accounting (`op25b integrate freeradius`)."""
+
+    address: Address = IPv4Address("127.0.0.1")
+    """The token and the names of subscribers go over it in clear: this host's, or one that only servers reach."""
+    port: Port = 9527
+    token_file: File
+    """16 characters at least, of A-Z a-z 0-9 - and _."""
+
+
+class LeaseServer(Table):
+    """Who holds which address now, as the network reports it. How long it is believed and kept is the policy's."""
+
+    subscriber: Literal["User-Name", "Class", "Calling-Station-Id"] = "User-Name"
+    """The RADIUS attribute that names the subscriber."""
+    listen: tuple[Listen, ...] = Field(default=(), strict=False)
+    clients: tuple[Client, ...] = Field(default=(), strict=False)
+    http: Http | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.listen and not self.clients:
+            raise ValueError("nobody may send to listen; write [[leases.clients]]")
+        if not self.listen and self.http is None:
+            raise ValueError("nothing would bring leases; write [[leases.listen]] or [leases.http]")
+        prefixes = [client.prefix for client in self.clients]
+        if twice := next((each for each in prefixes if prefixes.count(each) > 1), None):
+            raise ValueError(f"two clients have the prefix {twice}; write it once")
+        return self
+
+    def absolute(self, folder: Path) -> LeaseServer:
+        """With every path that was relative, relative to `folder`."""
+        clients = tuple(each.model_copy(update={"secret_file": folder / each.secret_file}) for each in self.clients)
+        http = self.http and self.http.model_copy(update={"token_file": folder / self.http.token_file})
+        return self.model_copy(update={"clients": clients, "http": http})
