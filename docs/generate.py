@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from op25b import processes, submission
+from op25b import processes, submission, watch
 from op25b.cli.main import app
 from op25b.cli.service import config
 from op25b.policy import model
@@ -39,6 +39,8 @@ from op25b.submission.protocol.transitions import TRANSITIONS, State
 from op25b.submission.relay.outcome import Result
 from op25b.subscribers.exemptions import transitions as exemption_table
 from op25b.subscribers.exemptions.criteria import Criterion
+from op25b.watch import job as watch_job
+from op25b.watch import states as watch_states
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- made from the code by `make docs`; edits are overwritten -->\n"
@@ -102,6 +104,7 @@ def metrics_page() -> str:
     """Every name under /metrics."""
     registry = CollectorRegistry()
     parts = [metrics.shown(metrics.board(1)), relay_metrics.shown(relay_metrics.RelayBoard([]))]
+    parts.append(watch_job.shown(watch_job.board()))
     registry.register(health.Numbers(parts))
     lines = [
         MADE,
@@ -128,7 +131,7 @@ def logs_page() -> str:
     ]
     lines += ["`level`, `timestamp` and `process`. None ever holds a password or a message's content.", ""]
     lines += ["| event | level | fields | from |", "|---|---|---|---|"]
-    rooms = [Path(room.__file__).parent for room in (processes, submission)]
+    rooms = [Path(room.__file__).parent for room in (processes, submission, watch)]
     events = [each for room in rooms for path in sorted(room.rglob("*.py")) for each in _events(path)]
     lines += [f"| {name} | {level} | {fields} | `{place}` |" for name, level, fields, place in sorted(set(events))]
     return "\n".join([*lines, ""])
@@ -290,6 +293,12 @@ def _diagram(head: str, table: Mapping[Any, Mapping[Any, Any]], first: str, last
     return "\n".join([*lines, *(f"    {names[state]} --> [*]" for state in last), "```", ""])
 
 
+def cases_page() -> str:
+    """The states of a case of the watch."""
+    states = watch_states.State
+    return _diagram("The states of a case of the watch", watch_states.TRANSITIONS, states.OPEN, [states.CLOSED])
+
+
 def commands_page() -> str:
     """The help of every command."""
     lines = [MADE, "# Commands", ""]
@@ -318,6 +327,7 @@ PAGES = {
     "metrics.md": metrics_page,
     "logs.md": logs_page,
     "commands.md": commands_page,
+    "watch.md": cases_page,
 }
 
 
