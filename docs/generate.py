@@ -17,13 +17,14 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from op25b import processes
+from op25b import processes, submission
 from op25b.cli.main import app
+from op25b.cli.service import config
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
 from op25b.processes import health
 from op25b.ruleset.limits import limits
-from op25b.submission import config
+from op25b.submission import config as mail_config
 from op25b.submission.driver import (
     connection,
     dialogue,
@@ -65,7 +66,7 @@ def _bounds() -> Iterator[tuple[str, Reply]]:
     yield "connections", connection.CROWDED
     yield "address.connections", limits_of_driver.CONNECTIONS
     yield "account.connections", limits_of_driver.SESSIONS
-    for table, caps in (("address", config.AddressCaps), ("account", config.AccountCaps)):
+    for table, caps in (("address", mail_config.AddressCaps), ("account", mail_config.AccountCaps)):
         for name in caps.model_fields:
             if name in limits_of_driver.Names:
                 yield f"{table}.{name}", limits_of_driver.Names[name][1]
@@ -125,7 +126,7 @@ def logs_page() -> str:
     ]
     lines += ["`level`, `timestamp` and `process`. None ever holds a password or a message's content.", ""]
     lines += ["| event | level | fields | from |", "|---|---|---|---|"]
-    rooms = [Path(room.__file__).parent for room in (processes, config)]
+    rooms = [Path(room.__file__).parent for room in (processes, submission)]
     events = [each for room in rooms for path in sorted(room.rglob("*.py")) for each in _events(path)]
     lines += [f"| {name} | {level} | {fields} | `{place}` |" for name, level, fields, place in sorted(set(events))]
     return "\n".join([*lines, ""])

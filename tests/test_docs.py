@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from op25b.cli.main import app
-from op25b.submission import config
+from op25b.cli.service import config
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "README.ja.md", "docs/tutorial.md", "docs/how-to-serve.md")

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from op25b.cli.integrate_dovecot import snippet
+from op25b.cli.service.config import Config, load
 from op25b.errors import UserError
-from op25b.submission import config
-from op25b.submission.config import Config
 from tests.support.service import CONFIG
 
 SECRET = "0123456789abcdef"
@@ -22,7 +21,7 @@ def _config(folder: Path, tables: str) -> Config:
     (folder / "service.toml").write_text(text)
     (folder / "secret").write_text(SECRET)
     (folder / "secret").chmod(0o600)
-    return config.load(folder / "service.toml")
+    return load(folder / "service.toml")
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from op25b.cli.service.config import load
 from op25b.lab.addresses import CANDIDATES4, CANDIDATES6, free_host, free_networks
 from op25b.lab.mailserver import main_cf, master_cf, networks_table
 from op25b.lab.network import build_script
 from op25b.lab.plan import Customer, Pool, Provider, lab_plan
 from op25b.lab.servers import Account, MailServer, OwnServer, SmartHost, accounts
 from op25b.lab.service import service_toml
-from op25b.submission import config
 
 SERVER = OwnServer("mail", ("mail.toy.example",), ("192.0.2.1", "2001:db8::1"), (25, 587))
 
@@ -152,7 +152,7 @@ def test_the_service_is_told_where_it_listens_and_where_mail_goes(tmp_path: Path
     plan = lab_plan(given)
     file = tmp_path / "service.toml"
     file.write_text(service_toml(plan.services[0], 1))
-    read = config.load(file)
+    read = load(file)
     listeners = [(str(each.address), each.port, each.tls, each.role) for each in read.submission.listen]
     assert listeners == [
         ("192.0.2.1", 25, "starttls", "relay"),

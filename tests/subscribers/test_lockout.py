@@ -143,8 +143,11 @@ def test_processes_that_are_forked_count_together() -> None:
 def test_a_process_that_is_killed_leaves_no_lock() -> None:
     lockout = Lockout(SMALL)
     if (child := os.fork()) == 0:
-        with lockout._pairs._locked():
-            os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(child, 0)
+        try:
+            with lockout._pairs._lock:
+                os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     lockout.failed("taro", "a", False, b"1", 0)
     assert lockout.failures("a", 0) == 1

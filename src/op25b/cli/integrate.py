@@ -9,8 +9,8 @@ import typer
 
 from op25b.cli import output
 from op25b.cli.integrate_dovecot import dovecot
+from op25b.cli.service.present import read
 from op25b.errors import UserError
-from op25b.submission.driver.checks import read
 from op25b.submission.postfix import parameters
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
@@ -33,9 +33,10 @@ def postfix(
 ) -> None:
     """Print what main.cf and master.cf need for submission on 587 and 465 by op25b's accounts, rights and limits."""
     read_config, policy = read(config)
-    if read_config.postfix is None:
+    mail = read_config.mail
+    if mail is None or mail.postfix is None:
         raise UserError(f"{config}: there is no [postfix]; it says where Postfix reaches op25b (docs/postfix.md)")
-    main, master = parameters.main_cf(read_config, policy, queue), parameters.master_cf(read_config, queue)
+    main, master = parameters.main_cf(mail, policy, queue), parameters.master_cf(mail, queue)
     if file is None:
         output.text(f"# --- main.cf\n\n{main}\n# --- master.cf\n\n{master}".rstrip())
     else:

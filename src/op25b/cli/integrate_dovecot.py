@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from op25b.cli import output
+from op25b.cli.service.config import Config, load
 from op25b.errors import UserError
-from op25b.submission import config as configuration
-from op25b.submission.config import Config, Pop
+from op25b.submission.config import Pop
 from op25b.submission.driver.pop_reports import read_secret
 
 _HEAD = """\
@@ -64,7 +64,7 @@ def dovecot(
     user: Annotated[str, typer.Option("--user", help="Who op25b runs as.")] = "op25b",
 ) -> None:
     """Print what Dovecot needs to report log-ins (POP before SMTP), and to check passwords for op25b."""
-    output.text(snippet(configuration.load(config), user).rstrip())
+    output.text(snippet(load(config), user).rstrip())
 
 
 def _url(pop: Pop) -> str:

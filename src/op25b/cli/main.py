@@ -21,6 +21,7 @@ LATER = {
     "lab": "op25b.cli.lab",
     "queue": "op25b.cli.queue",
     "serve": "op25b.cli.serve",
+    "watch": "op25b.cli.watch",
 }
 
 

@@ -27,6 +27,11 @@ def data(value: object) -> None:
     text(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def line(value: object) -> None:
+    """A value as JSON on a line of its own, where more may follow."""
+    text(json.dumps(value, ensure_ascii=False))
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows in columns, under a header."""
     if not sys.stdout.isatty():

@@ -75,7 +75,7 @@ class Watch(Table):
     """A case is closed after so many hours without an attempt: a weekend and a day. Counting begins anew after that."""
     return_seconds: Count = 60
     """An attempt at the same target is a new try after so long. TCP repeats itself at shorter intervals."""
-    patience_minutes: Count = 30
+    patience_seconds: Count = 1800
     """Whether a target is tried again is judged so long after the first try: RFC 5321 (4.5.4.1) has servers wait 30
     minutes, most wait less."""
     waits: Count = 3

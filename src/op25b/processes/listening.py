@@ -77,7 +77,7 @@ def _unusable(address: Address, port: int, error: OSError) -> UserError | Missin
         return UserError(f"{place}: this host does not have the address; give one that `ip address` shows")
     if error.errno in (errno.EACCES, errno.EPERM):
         return Missing(
-            f"{place}: ports below 1024 need a privilege; run it by examples/op25b.service, "
+            f"{place}: ports below 1024 need a privilege; run it by examples/systemd/op25b.service, "
             "or with the capability CAP_NET_BIND_SERVICE"
         )
     return UserError(f"{place}: {error.strerror}")

@@ -10,13 +10,15 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from socket import socket
 
 from structlog.typing import FilteringBoundLogger
 
 from op25b.errors import Missing, UserError
 from op25b.processes.notify import Notifier
+from op25b.processes.privilege import Capability, Identity, drop
 
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 SHORT_LIFE = 5.0
@@ -29,11 +31,14 @@ KILL_AFTER = 10.0
 class Job:
     """One process. `run(parent)` is called in it; `parent` is a file descriptor that ends when the supervisor does.
 
-    `ready`: it has begun its work. `stuck`: it no longer works and should be killed. `buried`: called after a death.
+    It is without any capability but those in `keeps`, and has no sockets of other jobs. `ready`: it has begun its
+    work. `stuck`: it no longer works and should be killed. `buried`: called after a death.
     """
 
     name: str
     run: Callable[[int], None]
+    sockets: Sequence[socket] = ()
+    keeps: Sequence[Capability] = ()
     ready: Callable[[], bool] = lambda: True
     stuck: Callable[[], bool] = lambda: False
     buried: Callable[[], None] = lambda: None
@@ -48,7 +53,8 @@ class Job:
 class Supervisor:
     """`check_reload` raises UserError for a configuration that cannot be taken; called before the jobs hear of it.
 
-    `stopping` is called first when all is to end.
+    `stopping` is called when all is to end, and nothing is listened at any more. `whom`: whom the jobs run as; None:
+    as the supervisor.
     """
 
     jobs: list[Job]
@@ -57,6 +63,7 @@ class Supervisor:
     check_reload: Callable[[], None]
     stopping: Callable[[], None]
     drain_seconds: float
+    whom: Identity | None = None
     _pipe: tuple[int, int] = field(default_factory=os.pipe)
     _ready: bool = False
     _alive_at: float = 0.0
@@ -93,6 +100,8 @@ class Supervisor:
             # a reload is for those who listen to it, and ends nobody
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            self._close_sockets(job.sockets)
+            drop(job.keeps, self.whom)
             job.run(self._pipe[0])
         except (UserError, Missing) as error:
             print(f"{job.name}: {error}", file=sys.stderr, flush=True)
@@ -148,6 +157,8 @@ class Supervisor:
 
     def _stop(self, status: int) -> int:
         self.notifier.stopping()
+        # nothing is to be listened at any more
+        self._close_sockets(())
         self.stopping()
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + self.drain_seconds + KILL_AFTER
@@ -158,6 +169,12 @@ class Supervisor:
             self._dead()
         self.log.info("stopped")
         return max(status, 0)
+
+    def _close_sockets(self, kept: Sequence[socket]) -> None:
+        for job in self.jobs:
+            for each in job.sockets:
+                if each not in kept:
+                    each.close()
 
     def _signal(self, number: signal.Signals) -> None:
         for job in self.jobs:

@@ -1,28 +1,23 @@
-"""The service's configuration file: what `op25b serve` runs, with which certificates, accounts, spool and limits.
+"""What the service's configuration says of mail: certificates, accounts, spool, limits, and how mail leaves.
 
-The fields are the keys of the file (examples/service.toml). Whom the service relays for, and how, is the policy's to
-say; this file says on which host and within which bounds.
+Whom the service relays for, and how, is the policy's to say.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from op25b.errors import UserError
-from op25b.policy import load as policy_load
-from op25b.policy import syntax
-from op25b.policy.faults import Fault
 from op25b.policy.fields import network, single_address
 from op25b.policy.intervals import Prefix
 from op25b.policy.model import Host, Policy, Port, Slug, Table
-from op25b.policy.positions import Positions
+from op25b.processes.settings import File
 from op25b.submission.postfix.endpoints import endpoint
 
-File = Annotated[Path, Field(strict=False)]
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
 Endpoint = Annotated[str, AfterValidator(endpoint)]
 Count = Annotated[int, Field(ge=0)]
@@ -145,9 +140,6 @@ class Hop(Table):
     password_file: File | None = None
 
 
-H = TypeVar("H", bound=Hop)
-
-
 class Route(Hop):
     """The host for one domain, such as that of the provider's own mailboxes."""
 
@@ -193,15 +185,6 @@ class Postfix(Table):
         return self
 
 
-class Health(Table):
-    """Where `/healthz` and `/metrics` are."""
-
-    address: Address = IPv4Address("127.0.0.1")
-    port: Port = 9525
-    relay_port: Port | None = None
-    """The same for a relay that runs alone (`op25b serve --only relay`); without it, that one has none."""
-
-
 class Pop(Table):
     """POP before SMTP: where Dovecot reports who logged in (`op25b integrate dovecot`). How long that counts is the
     policy's `pop_minutes`; where the policy refuses POP before SMTP, reports change nothing."""
@@ -226,111 +209,20 @@ class Accounts(Table):
     SCRAM is not offered then: its server must have keys of every account."""
 
 
-class Config(Table):
-    """The whole file. Relative paths are relative to it."""
+@dataclass(frozen=True)
+class Config:
+    """All that the way out needs of the configuration."""
 
-    policy: File
+    policy: Path
     store: str
-    """`sqlite:////absolute/path` or `postgresql://user@host/name`."""
     submission: Submission
-    relay: Relay = Relay()
-    health: Health = Health()
-    pop: Pop | None = None
-    accounts: Accounts = Accounts()
-    postfix: Postfix | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if not self.submission.listen and self.postfix is None:
-            raise ValueError("nothing is to be served; write [[submission.listen]], [postfix], or both")
-        return self
-
-
-def load(path: Path) -> Config:
-    """Read a configuration. Raises UserError with every fault, `path:line:column: what is wrong; what to write`."""
-    try:
-        text = syntax.decode(path.read_bytes())
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}); give the path of a service's configuration"
-        ) from error
-    if isinstance(text, Fault):
-        raise UserError(text.format(str(path)))
-    reading = syntax.read(text)
-    faults = list(reading.faults)
-    try:
-        config = Config.model_validate(reading.document)
-    except ValidationError as error:
-        where = Positions(reading.text)
-        faults += [_fault(each["loc"], each["type"], each["msg"], where) for each in error.errors(include_url=False)]
-    if faults:
-        raise UserError("\n".join(fault.format(str(path)) for fault in sorted(set(faults))))
-    return _absolute(config, path.resolve().parent)
+    relay: Relay
+    pop: Pop | None
+    accounts: Accounts
+    postfix: Postfix | None
 
 
 def local_domains(config: Config, policy: Policy) -> list[str]:
     """Domains that strangers may write to, in lower case."""
     brands = [domain for brand in policy.provider.brands for domain in brand.domains]
     return [domain.lower() for domain in (*brands, *config.submission.local_domains)]
-
-
-def policy_of(config: Config) -> Policy:
-    """The policy that a configuration names. Raises UserError with every fault of it."""
-    try:
-        text = syntax.decode(config.policy.read_bytes())
-    except OSError as error:
-        raise UserError(
-            f"{config.policy}: cannot be read ({error.strerror}); `policy` names the policy file"
-        ) from error
-    if isinstance(text, Fault):
-        raise UserError(text.format(str(config.policy)))
-    loaded = policy_load.load(text)
-    if loaded.policy is None:
-        raise UserError("\n".join(fault.format(str(config.policy)) for fault in loaded.errors))
-    return loaded.policy
-
-
-def _fault(path: tuple[str | int, ...], kind: str, message: str, where: Positions) -> Fault:
-    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
-    if kind == "missing":
-        return Fault(*where.value(path[:-1]), f"{key} is missing", "see examples/service.toml")
-    if kind == "extra_forbidden":
-        return Fault(*where.key(path), f"there is no setting {key}", "see examples/service.toml")
-    what, _, mend = message.removeprefix("Value error, ").partition("; ")
-    return Fault(*where.value(path), f"{key}: {what}", mend or "see examples/service.toml")
-
-
-def _absolute(config: Config, folder: Path) -> Config:
-    submission = config.submission
-    pairs = tuple(
-        KeyPairFiles(certificate=folder / pair.certificate, key=folder / pair.key) for pair in submission.certificates
-    )
-    changes = {"spool": folder / submission.spool, "certificates": pairs}
-    return config.model_copy(
-        update={
-            "policy": folder / config.policy,
-            "submission": submission.model_copy(update=changes),
-            "relay": _absolute_relay(config.relay, folder),
-            "pop": _absolute_pop(config.pop, folder) if config.pop else None,
-            "accounts": _absolute_accounts(config.accounts, folder),
-        }
-    )
-
-
-def _absolute_relay(relay: Relay, folder: Path) -> Relay:
-    keys = tuple(each.model_copy(update={"key": folder / each.key}) for each in relay.dkim)
-    routes = tuple(_absolute_hop(each, folder) for each in relay.routes)
-    smart_host = _absolute_hop(relay.smart_host, folder) if relay.smart_host else None
-    return relay.model_copy(update={"dkim": keys, "routes": routes, "smart_host": smart_host})
-
-
-def _absolute_pop(pop: Pop, folder: Path) -> Pop:
-    return pop.model_copy(update={"secret_file": folder / pop.secret_file})
-
-
-def _absolute_accounts(accounts: Accounts, folder: Path) -> Accounts:
-    return accounts.model_copy(update={"dovecot": folder / accounts.dovecot}) if accounts.dovecot else accounts
-
-
-def _absolute_hop(hop: H, folder: Path) -> H:
-    return hop.model_copy(update={"password_file": folder / hop.password_file}) if hop.password_file else hop

@@ -56,8 +56,8 @@ def activities(pairs: Pairs, counted: Mapping[str, Mapping[Source, int]], end: i
             packets.setdefault(source, [0, 0])[column] += count
     found = dict[Source, Activity]()
     sources, starts = np.unique(pairs.source, return_index=True)
-    ends = np.append(starts[1:], len(pairs))
-    for source, start, stop in zip(sources.tolist(), starts.tolist(), ends.tolist(), strict=True):
+    bounds = [*starts.tolist(), len(pairs)]
+    for source, start, stop in zip(sources.tolist(), bounds, bounds[1:], strict=False):
         rows = pairs.take(slice(start, stop))
         found[source] = Activity(int(rows.first.min()), int(rows.last.max()), rows, *packets.pop(source, (0, 0)))
     nothing = Pairs.none()

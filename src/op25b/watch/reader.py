@@ -36,6 +36,10 @@ class Reader:
         self._buffer = memoryview(bytearray(BUFFER))
         self._last: int | None = None
 
+    def fileno(self) -> int:
+        """To wait on."""
+        return self._log.fileno()
+
     def read(self) -> Records:
         """What has come, as far as the buffer takes it; nothing where nothing has."""
         spans = list[Span]()

@@ -15,12 +15,12 @@ from op25b.policy.model import Policy
 from op25b.policy.watching import Watch
 from op25b.store import Store
 from op25b.store.audit import By
-from op25b.store.tables import EPOCH, MICROSECOND
+from op25b.store.micros import EPOCH, MICROSECOND
 from op25b.watch import cases
 from op25b.watch.activity import Activity, Source, prefix_of
 from op25b.watch.cases import Case, Seen
 from op25b.watch.classify import Finding, classify
-from op25b.watch.pattern import HOUR, MINUTE, Figures, Pattern, Terms
+from op25b.watch.pattern import HOUR, Figures, Pattern, Terms
 from op25b.watch.states import State, Step
 
 SUBJECTS = 50_000
@@ -80,11 +80,11 @@ def terms(policy: Policy) -> Terms:
     own = {address for server in policy.own_servers for address in server.addresses}
 
     def is_night(at: int) -> bool:
-        hour = _instant(at).astimezone(zone).hour
+        hour = instant(at).astimezone(zone).hour
         start, end = watch.night_from, watch.night_until
         return start <= hour < end if start <= end else hour >= start or hour < end
 
-    return Terms(watch.return_seconds * 1_000_000, watch.patience_minutes * MINUTE, is_night, own.__contains__)
+    return Terms(watch.return_seconds * 1_000_000, watch.patience_seconds * 1_000_000, is_night, own.__contains__)
 
 
 def due(case: Case, watch: Watch, at: datetime) -> Step | None:
@@ -127,10 +127,10 @@ class Watcher:
     _changed: dict[str, Subject] = field(default_factory=dict)
     """What is not in the store yet."""
 
-    def look(self, done: Mapping[Source, Activity], since: datetime, at: datetime) -> Report:
-        """Take in what was done between the two instants, and write what follows from it in one transaction.
+    def take_in(self, done: Mapping[Source, Activity], since: datetime, at: datetime) -> None:
+        """Take in what was done between the two instants.
 
-        Raises UserError where the store cannot be read, and has taken in nothing then; see `write` for the rest.
+        Raises UserError where the store cannot be read, and has taken in nothing then.
         """
         prefixes = {source: str(prefix_of(source)) for source in done}
         with self.store.read() as connection:
@@ -145,9 +145,7 @@ class Watcher:
             subject = self._subject(prefix, held[prefix], activity)
             subject.pattern.add(activity, read_as)
             self._changed[_key(subject.subscriber, subject.prefix)] = subject
-        self.write(at)
         self._forget(at)
-        return self.report
 
     def _held(
         self, connection: Connection, prefixes: Sequence[str], since: datetime, at: datetime
@@ -182,18 +180,18 @@ class Watcher:
         subject.lease = lease or subject.lease
         return subject
 
-    def write(self, at: datetime) -> None:
-        """Write what is new of the subjects, and take the steps that are due.
+    def write(self, at: datetime, everything: bool = False) -> None:
+        """Write what is new, and take the steps that are due; with `everything` what else would wait for a minute.
 
         Raises UserError where the store cannot be written; nothing is lost by that, the next call writes it.
         """
         watch, read_as = self.policy.watch, terms(self.policy)
         news = list[_News]()
         for key, subject in list(self._changed.items()):
-            figures = subject.pattern.figures(_micros(at), read_as)
+            figures = subject.pattern.figures(micros(at), read_as)
             if subject.case is None and figures.attempts < watch.open_attempts:
                 del self._changed[key]
-            elif is_news(subject, finding := classify(figures, watch), at):
+            elif is_news(subject, finding := classify(figures, watch), at) or everything:
                 news.append(_News(key, subject, figures, finding))
         quiet = at - timedelta(hours=watch.quiet_hours)
         with self.store.read() as connection:
@@ -220,7 +218,7 @@ class Watcher:
         for key, subject, figures, finding in news:
             case = by_key.get(key) if subject.case is None else known.get(subject.case.id)
             seen = Seen(
-                finding.kind, _instant(figures.first), _instant(figures.last), figures.attempts, figures.targets,
+                finding.kind, instant(figures.first), instant(figures.last), figures.attempts, figures.targets,
                 evidence(subject, figures, finding), subject.pattern.stored(),
             )  # fmt: skip
             if case is not None:
@@ -259,7 +257,7 @@ class Watcher:
 
     def _forget(self, at: datetime) -> None:
         """Those that were quiet for as long as a case is kept open; the least active too when there are too many."""
-        cut = _micros(at) - self.policy.watch.quiet_hours * HOUR
+        cut = micros(at) - self.policy.watch.quiet_hours * HOUR
         self._subjects = {key: each for key, each in self._subjects.items() if each.pattern.last >= cut}
         if len(self._subjects) > SUBJECTS:
             ranked = sorted(self._subjects.items(), key=lambda each: (each[1].case is None, -each[1].pattern.attempts))
@@ -299,13 +297,15 @@ def _key(subscriber: str | None, prefix: str) -> str:
     return f"@{subscriber}" if subscriber is not None else prefix
 
 
-def _micros(at: datetime) -> int:
+def micros(at: datetime) -> int:
+    """Of an aware instant, since 1970."""
     return (at - EPOCH) // MICROSECOND
 
 
-def _instant(at: int) -> datetime:
+def instant(at: int) -> datetime:
+    """In UTC."""
     return EPOCH + at * MICROSECOND
 
 
 def _text(at: int) -> str:
-    return _instant(at).astimezone(UTC).isoformat(timespec="seconds")
+    return instant(at).astimezone(UTC).isoformat(timespec="seconds")

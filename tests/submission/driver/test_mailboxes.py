@@ -13,8 +13,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from op25b.cli.service.present import read
 from op25b.errors import UserError
-from op25b.submission.driver.checks import read
 from tests.support.service import CUSTOMER, USER, Service, Wire, free_ports
 
 DOMAIN = "netlaputa.example"

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from op25b.cli.service import present
 from op25b.processes import logs
-from op25b.submission.driver import checks, metrics
+from op25b.submission.driver import metrics
 from op25b.submission.driver import service as driver
 from op25b.submission.driver.connection import Connection
 from op25b.submission.driver.ledger import Ledger
@@ -45,7 +46,9 @@ def _wall() -> datetime:
 
 def _worker(folder: Path, disk: Disk) -> tuple[driver.Service, Any]:
     """One worker's service without its process, and its listener for relaying."""
-    config, policy = checks.read(Service(folder, tables=TABLES).config)
+    read, policy = present.read(Service(folder, tables=TABLES).config)
+    config = read.mail
+    assert config is not None
     terms = driver.Terms.of(config, policy, lambda *_: None, _wall)
     spool = Spool.open(folder / "spool", "worker", clock=_wall, disk=disk)
     board, none = metrics.board(1), cast(Any, None)  # nobody logs in, and no recipient is local

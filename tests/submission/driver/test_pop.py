@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from op25b.cli.integrate_dovecot import snippet
-from op25b.submission import config
+from op25b.cli.service import config
 from tests.support.dovecot import NEEDED, Dovecot
 from tests.support.service import POLICY, USER, Service, eventually, free_ports
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from op25b.submission.driver.checks import read
+from op25b.cli.service.present import read
 from tests.support.service import MESSAGE, USER, Service, eventually
 
 
@@ -51,7 +51,7 @@ def test_another_op25b_on_the_same_port(service: Service, folder: Path) -> None:
         ("server.key", "nonsense", "server.key, "),
         ("server.key", None, "server.key: cannot be read"),
         ("policy.toml", "[provider]", "policy.toml:1:1: "),
-        ("policy.toml", None, "policy.toml: cannot be read"),
+        ("policy.toml", None, "policy.toml:1:1: the file cannot be read"),
         ("op25b.db", "nonsense" * 1000, "is not a SQLite database"),
         ("op25b.db", None, "there is no such file"),
     ],
@@ -191,5 +191,6 @@ def test_a_fault_in_the_configuration_has_its_place(service: Service, old: str, 
 
 def test_the_example_is_good(tmp_path: Path) -> None:
     config, policy = read(Path("examples/service.toml"))
+    assert config.submission is not None
     assert {listen.port for listen in config.submission.listen} == {25, 465, 587}
     assert policy.provider.name == "netlaputa"

@@ -13,15 +13,13 @@ from op25b.policy.model import Policy, PopBeforeSmtp
 from op25b.store import Store
 from op25b.store.schema import require_current
 from op25b.submission import config as configuration
-from op25b.submission.config import Config, Listen, Postfix
+from op25b.submission.config import Config
 from op25b.submission.driver import pop_reports, relaying
 from op25b.submission.driver.service import certificates
 
 
-def read(path: Path) -> tuple[Config, Policy]:
-    """The configuration and its policy, checked against each other. Raises UserError with every fault."""
-    config = configuration.load(path)
-    policy = configuration.policy_of(config)
+def fit(path: Path, config: Config, policy: Policy) -> None:
+    """Raises UserError if the configuration at `path` and the policy do not fit together."""
     if all(server.name != config.submission.server for server in policy.own_servers):
         known = ", ".join(server.name for server in policy.own_servers) or "none"
         raise UserError(
@@ -42,28 +40,6 @@ def read(path: Path) -> tuple[Config, Policy]:
                     f'{path}: submission.local_recipients: "ask" needs to know whom to ask for {domain}; '
                     'write [[relay.routes]] for it, or local_recipients = "accounts"'
                 )
-    return config, policy
-
-
-def parts(path: Path, config: Config, only: str | None) -> tuple[tuple[Listen, ...], Postfix | None]:
-    """What is to run. Raises UserError if that is nothing."""
-    if only == "submission" and not config.submission.listen:
-        raise UserError(f"{path}: there is no [[submission.listen]] to serve; write one, or leave out --only")
-    if only == "postfix" and config.postfix is None:
-        raise UserError(f"{path}: there is no [postfix] to serve; write it, or leave out --only")
-    listens = () if only == "postfix" else config.submission.listen
-    return listens, None if only == "submission" else config.postfix
-
-
-def reread(path: Path, before: Config) -> tuple[Config, Policy]:
-    config, policy = read(path)
-    for name in ("listen", "workers", "spool", "local_recipients"):
-        if getattr(config.submission, name) != getattr(before.submission, name):
-            raise UserError(f"{path}: submission.{name} changes at a restart only; put it back, or restart the service")
-    for name in ("store", "health", "relay", "pop", "accounts", "postfix"):
-        if getattr(config, name) != getattr(before, name):
-            raise UserError(f"{path}: {name} changes at a restart only; put it back, or restart the service")
-    return config, policy
 
 
 def check(config: Config, takes_mail: bool) -> None:
@@ -72,7 +48,8 @@ def check(config: Config, takes_mail: bool) -> None:
         pop_reports.read_secret(config.pop.secret_file)
     if takes_mail:
         certificates(config)
-        relaying.read(config.relay, config.submission)
+        relaying.read_settings(config.relay, config.submission)
+        relaying.read_signer(config.relay)
         spool = config.submission.spool
         folder = spool if spool.exists() else spool.parent
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) or not folder.is_dir():

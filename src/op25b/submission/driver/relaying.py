@@ -41,16 +41,20 @@ CACHED_NAMES = 10_000
 Nowhere = Callable[[Origin], object]
 
 
-def read(relay: RelayConfig, submission: Submission) -> tuple[Settings, Signer]:
-    """What the configuration says, with its files read. Raises UserError for what cannot be used."""
-    settings = Settings(
+def read_settings(relay: RelayConfig, submission: Submission) -> Settings:
+    """What the configuration says, with its passwords read. Raises UserError for what cannot be used."""
+    return Settings(
         submission.hostname,
         routes={route.domain.lower(): _hop(route) for route in relay.routes},
         smart_host=_hop(relay.smart_host) if relay.smart_host else None,
         connections=relay.connections,
         limits=Limits(connections=relay.connections_per_destination),
     )
-    return settings, Signer([load_key(each.key, each.domain, each.selector) for each in relay.dkim])
+
+
+def read_signer(relay: RelayConfig) -> Signer:
+    """With its keys read: the relay's alone, no process that strangers talk to has them. Raises UserError."""
+    return Signer([load_key(each.key, each.domain, each.selector) for each in relay.dkim])
 
 
 def _hop(hop: Hop) -> NextHop:
@@ -119,7 +123,7 @@ def work(config: Config, trace: Trace, board: RelayBoard, parent: int, nowhere: 
 
 async def _work(config: Config, trace: Trace, board: RelayBoard, parent: int, nowhere: Nowhere) -> None:
     stop = asyncio.Event()
-    settings, signer = read(config.relay, config.submission)
+    settings, signer = read_settings(config.relay, config.submission), read_signer(config.relay)
     folder = config.submission.spool
     reader = Reader.open(folder, exclusive=True)
     alarm = Alarm(folder, stop)

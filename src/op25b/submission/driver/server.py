@@ -150,7 +150,7 @@ class _Worker:
         config = self._config
         if config.submission.local_recipients == "accounts":
             return ByAccounts(Addressees(store))
-        settings, _ = relaying.read(config.relay, config.submission)
+        settings = relaying.read_settings(config.relay, config.submission)
         return ByCall(settings.routes, settings.name, relaying.resolver(), contexts(), time.monotonic)
 
     async def _serve(self, service: Service, listen: Listen, made: socket.socket) -> asyncio.Server:

@@ -12,7 +12,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, or_, select
 
 from op25b.store.changes import Change
 from op25b.store.tables import exemptions, quarantine
@@ -73,6 +73,16 @@ def next_moment(connection: Connection, after: datetime) -> datetime | None:
         # not min(): the first of the index is at hand, with one million too
         found.append(connection.execute(query.order_by(column).limit(1)).scalar())
     return min((moment for moment in found if moment is not None), default=None)
+
+
+def turned(connection: Connection, after: datetime, until: datetime) -> list[Change]:
+    """Whom those concern that began or ended by themselves after the one instant and not after the other."""
+    query = select(exemptions.c.kind, exemptions.c.subscriber, exemptions.c.prefix).where(
+        exemptions.c.granted_at.is_not(None),
+        or_(*(column.between(after, until) for column in (exemptions.c.from_at, exemptions.c.until_at))),
+    )
+    rows = connection.execute(query)
+    return [("subscriber", who) if kind == Kind.SUBSCRIBER else ("prefix", prefix) for kind, who, prefix in rows]
 
 
 def changes_of(connection: Connection, subscriber: str) -> list[Change]:

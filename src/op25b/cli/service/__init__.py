@@ -1,0 +1,1 @@
+"""`op25b serve`: from a configuration file to running processes. Each part that may be configured has a module."""

@@ -1,0 +1,156 @@
+"""The watch as it stays up: the log is read as it comes, and every few seconds cases are made of it and the counters.
+
+What takes time (the store, thousands of subscribers) happens in a thread, so that no log record is lost meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from op25b.errors import Missing, UserError
+from op25b.watch import cases
+from op25b.watch.activity import Activity, Source, activities
+from op25b.watch.reader import Reader
+from op25b.watch.tally import Tally
+from op25b.watch.watcher import Watcher, micros
+
+LOOK_SECONDS = 10.0
+GATHER_SECONDS = 0.05
+"""Records wait so long for more of them: many at a time cost a tenth of what single ones do."""
+FORGET_SECONDS = 3600.0
+_STORE, _COUNTERS, _LOG = "the store cannot be used", "the counters cannot be read", "the log cannot be read"
+
+Counted = Mapping[str, Mapping[Source, int]]
+"""Packets by source, by the name of the kernel's set (`refused4` and its like)."""
+
+
+class Kernel(Protocol):
+    """What a process with the privilege does for this one; UserError, Missing or OSError where it cannot."""
+
+    def log(self) -> socket.socket | None:
+        """The policy's NFLOG group, opened and bound; None where the policy logs nothing."""
+
+    def seen(self) -> Counted:
+        """What was counted since it was last asked."""
+
+
+@dataclass
+class Follower:
+    """One router's watch. `wall`: the time of day, with its zone."""
+
+    kernel: Kernel
+    watcher: Watcher
+    wall: Callable[[], datetime]
+    log: FilteringBoundLogger
+    look_seconds: float = LOOK_SECONDS
+    tally: Tally = field(default_factory=Tally)
+    reader: Reader | None = None
+    _waiting: tuple[Mapping[Source, Activity], datetime, datetime] | None = None
+    """Activity, since when and until when, that could not be taken in."""
+    _failures: dict[str, int] = field(default_factory=dict)
+    """How often in a row."""
+
+    async def run(self, stop: asyncio.Event, alive: Callable[[], None] = lambda: None) -> None:
+        """Until it is told to stop; what was read by then is written. `alive` is called now and then."""
+        # how old these are is not known, so nobody is blamed for them
+        since, _ = self.wall(), await self._seen()
+        self._open()
+        reading = asyncio.create_task(self._read())
+        forget_at = self.wall()
+        try:
+            while not stop.is_set():
+                await _wait(stop, self.look_seconds)
+                alive()
+                since = await self._look(since, stop.is_set())
+                if self.wall() >= forget_at:
+                    forget_at = self.wall() + timedelta(seconds=FORGET_SECONDS)
+                    await asyncio.to_thread(self._forget)
+        finally:
+            reading.cancel()
+
+    def _open(self) -> None:
+        try:
+            found = self.kernel.log()
+        except (UserError, Missing, OSError) as error:
+            self._failed(_LOG, error)
+            return
+        if found is not None:
+            self.reader = Reader(found, lambda: micros(self.wall()))
+
+    async def _read(self) -> None:
+        while True:
+            if self.reader is None:
+                await asyncio.sleep(self.look_seconds)
+                self._open()
+                continue
+            await _readable(self.reader.fileno())
+            await asyncio.sleep(GATHER_SECONDS)
+            before = self.reader.counts.lost
+            self.tally.add(self.reader.read())
+            if self.reader.counts.lost > before:
+                self.log.warning("log records lost", count=self.reader.counts.lost - before)
+
+    async def _seen(self) -> Counted:
+        try:
+            found = await asyncio.to_thread(self.kernel.seen)
+        except (UserError, Missing, OSError) as error:
+            self._failed(_COUNTERS, error)
+            return {}
+        self._failures.pop(_COUNTERS, None)
+        return found
+
+    async def _look(self, since: datetime, last: bool) -> datetime:
+        """Returns until when everything is taken in; what could not be waits for the next time."""
+        if self._waiting is None:
+            counted = await self._seen()
+            if self.reader is not None:
+                self.tally.add(self.reader.read())
+            at = self.wall()
+            self._waiting = activities(self.tally.take(), counted, micros(at)), since, at
+        try:
+            await asyncio.to_thread(self.watcher.take_in, *self._waiting)
+            since, self._waiting = self._waiting[2], None
+            await asyncio.to_thread(self.watcher.write, since, last)
+            self._failures.pop(_STORE, None)
+        except UserError as error:
+            self._failed(_STORE, error)
+        return since
+
+    def _forget(self) -> None:
+        before = self.wall() - timedelta(days=self.watcher.policy.watch.keep_days)
+        try:
+            with self.watcher.store.write() as connection:
+                cases.forget(connection, before)
+        except UserError as error:
+            self._failed(_STORE, error)
+
+    def _failed(self, event: str, error: Exception) -> None:
+        """Said at once, and then each minute."""
+        count = self._failures.get(event, 0)
+        if count % max(1, round(60 / self.look_seconds)) == 0:
+            self.log.error(event, reason=str(error))
+        self._failures[event] = count + 1
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
+
+
+async def _readable(descriptor: int) -> None:
+    loop, came = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, came.set)
+    try:
+        await came.wait()
+    finally:
+        loop.remove_reader(descriptor)

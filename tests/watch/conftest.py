@@ -1,0 +1,8 @@
+"""Stores on both databases, and commands."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import op25b
+from tests.support.databases import postgresql, url
+
+__all__ = ["op25b", "postgresql", "url"]
