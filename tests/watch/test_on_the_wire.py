@@ -28,7 +28,8 @@ from op25b.store import Store, upgrade
 from op25b.watch import cases
 from op25b.watch.activity import source_of
 from op25b.watch.following import Follower
-from op25b.watch.watcher import Held, Watcher
+from op25b.watch.holders import Held
+from op25b.watch.watcher import Watcher
 from tests.support import nflog
 from tests.support.trio import Namespace
 

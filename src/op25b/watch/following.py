@@ -15,17 +15,18 @@ from typing import Protocol
 from structlog.typing import FilteringBoundLogger
 
 from op25b.errors import Missing, UserError
+from op25b.store.micros import micros
 from op25b.watch import cases
 from op25b.watch.activity import Activity, Source, activities
 from op25b.watch.reader import Reader
 from op25b.watch.tally import Tally
-from op25b.watch.watcher import Watcher, micros
+from op25b.watch.watcher import Watcher
 
 LOOK_SECONDS = 10.0
 GATHER_SECONDS = 0.05
 """Records wait so long for more of them: many at a time cost a tenth of what single ones do."""
 FORGET_SECONDS = 3600.0
-_STORE, _COUNTERS, _LOG = "the store cannot be used", "the counters cannot be read", "the log cannot be read"
+_STORE, _COUNTERS, _LOG = "store", "counters", "log"
 
 Counted = Mapping[str, Mapping[Source, int]]
 """Packets by source, by the name of the kernel's set (`refused4` and its like)."""
@@ -131,12 +132,12 @@ class Follower:
         except UserError as error:
             self._failed(_STORE, error)
 
-    def _failed(self, event: str, error: Exception) -> None:
+    def _failed(self, what: str, error: Exception) -> None:
         """Said at once, and then each minute."""
-        count = self._failures.get(event, 0)
+        count = self._failures.get(what, 0)
         if count % max(1, round(60 / self.look_seconds)) == 0:
-            self.log.error(event, reason=str(error))
-        self._failures[event] = count + 1
+            self.log.error("out of reach", what=what, reason=str(error))
+        self._failures[what] = count + 1
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from op25b.store.changes import Change
 from op25b.store.tables import exemptions, quarantine
@@ -94,15 +94,19 @@ def changes_of(connection: Connection, subscriber: str) -> list[Change]:
     return [("subscriber", subscriber), *prefixes]
 
 
-def _in_force(at: datetime) -> Select[Any]:
-    columns = (exemptions.c[name] for name in Live._fields)
+def holding(at: datetime) -> ColumnElement[bool]:
+    """The condition for a row to be in force at an instant."""
     quarantined = select(quarantine.c.subscriber).where(quarantine.c.subscriber == exemptions.c.subscriber)
-    return select(*columns).where(
+    return and_(
         exemptions.c.granted_at.is_not(None),
         exemptions.c.from_at <= at,
         exemptions.c.until_at > at,
         ~quarantined.exists(),
     )
+
+
+def _in_force(at: datetime) -> Select[Any]:
+    return select(*(exemptions.c[name] for name in Live._fields)).where(holding(at))
 
 
 def _live(connection: Connection, query: Select[Any]) -> list[Live]:

@@ -77,7 +77,7 @@ def all_holders(connection: Connection, at: datetime) -> dict[str, str]:
 
 
 def ending(connection: Connection, at: datetime, until: datetime) -> list[tuple[datetime, str]]:
-    """When leases that are held end after `at` and not after `until`, unless they are reported again; their prefixes."""
+    """When leases that are held end, after `at` and not after `until`, unless reported again; their prefixes."""
     rows = Raw(connection).rows(
         "SELECT s.expires_at, n.prefix FROM sessions s CROSS JOIN newest_claims n "
         "WHERE s.stopped_at IS NULL AND s.expires_at > ? AND s.expires_at <= ? AND n.session = s.id",
