@@ -6,7 +6,7 @@ import ast
 import inspect
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -35,8 +35,10 @@ from op25b.submission.driver import (
 from op25b.submission.driver import limits as limits_of_driver
 from op25b.submission.postfix import policy as _  # noqa: F401  its replies are found among the modules
 from op25b.submission.protocol import Reply, replies
-from op25b.submission.protocol.transitions import TRANSITIONS, State, Step
+from op25b.submission.protocol.transitions import TRANSITIONS, State
 from op25b.submission.relay.outcome import Result
+from op25b.subscribers.exemptions import transitions as exemption_table
+from op25b.subscribers.exemptions.criteria import Criterion
 from op25b.watch import job as watch_job
 from op25b.watch import states as watch_states
 
@@ -265,26 +267,36 @@ def limits_page() -> str:
 
 
 def states_page() -> str:
-    """The states of a submission session: one arrow for each pair, with all the steps between them."""
-    arrows: dict[tuple[State, State], list[Step]] = {}
-    for state, row in TRANSITIONS.items():
+    """The states of a submission session."""
+    return _diagram("The states of a submission session", TRANSITIONS, State.START, [State.CLOSED])
+
+
+def exemptions_page() -> str:
+    """The states of an exemption, and what can be asked of a request."""
+    table = exemption_table.TRANSITIONS
+    drawn = _diagram("The states of an exemption", table, exemption_table.State.REQUESTED, sorted(exemption_table.OVER))
+    by_time = "`expire` and `end` come by time; every other step is somebody's, and has a line in the audit trail."
+    return "\n".join([drawn, by_time, f"Criteria: {', '.join(f'`{each}`' for each in Criterion)}.", ""])
+
+
+def _diagram(head: str, table: Mapping[Any, Mapping[Any, Any]], first: str, last: Iterable[str]) -> str:
+    """One arrow for each pair of states, with all the steps between them."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for state, row in table.items():
         for step, target in row.items():
             arrows.setdefault((state, target), []).append(step)
-    drawn = [f"    {source} --> {target}: {', '.join(steps)}" for (source, target), steps in arrows.items()]
-    head = [MADE, "# The states of a submission session", "", "```mermaid", "stateDiagram-v2"]
-    return "\n".join([*head, f"    [*] --> {State.START}", *drawn, f"    {State.CLOSED} --> [*]", "```", ""])
+    # an identifier of mermaid has no hyphen
+    names = {state: state.replace("-", "_") for state in table}
+    said = [f"    {name}: {state}" for state, name in names.items() if name != state]
+    drawn = [f"    {names[here]} --> {names[there]}: {', '.join(steps)}" for (here, there), steps in arrows.items()]
+    lines = [MADE, f"# {head}", "", "```mermaid", "stateDiagram-v2", *said, f"    [*] --> {names[first]}", *drawn]
+    return "\n".join([*lines, *(f"    {names[state]} --> [*]" for state in last), "```", ""])
 
 
 def cases_page() -> str:
     """The states of a case of the watch."""
-    drawn = [
-        f"    {state} --> {target}: {step}"
-        for state, row in watch_states.TRANSITIONS.items()
-        for step, target in row.items()
-    ]
-    closed = watch_states.State.CLOSED
-    head = [MADE, "# The states of a case of the watch", "", "```mermaid", "stateDiagram-v2"]
-    return "\n".join([*head, f"    [*] --> {watch_states.State.OPEN}", *drawn, f"    {closed} --> [*]", "```", ""])
+    table, state = watch_states.TRANSITIONS, watch_states.State
+    return _diagram("The states of a case of the watch", table, state.OPEN, [state.CLOSED])
 
 
 def commands_page() -> str:
@@ -309,6 +321,7 @@ PAGES = {
     "reasons.md": reasons_page,
     "limits.md": limits_page,
     "submission.md": states_page,
+    "exemptions.md": exemptions_page,
     "service.md": service_page,
     "replies.md": replies_page,
     "metrics.md": metrics_page,

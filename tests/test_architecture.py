@@ -13,10 +13,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "op25b"
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-PURE = [name.removeprefix("op25b.").replace(".", "/") for name in CONTRACTS[1]["source_modules"]]
+PURE = [
+    name.removeprefix("op25b.").replace(".", "/")
+    for contract in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    for name in contract.get("source_modules", ())
+]
 PURE_ROOMS = tuple(f"{name}/" for name in PURE if (SOURCE / name).is_dir())
-PURE_FILES = tuple(f"{name}.py" for name in PURE if (SOURCE / f"{name}.py").is_file())
+PURE_FILES = tuple(f"{name}.py" for name in PURE if not (SOURCE / name).is_dir())
 FILE_LINES = 350
 FUNCTION_LINES = 60
 
@@ -78,8 +81,8 @@ def lint_imports(directory: Path) -> subprocess.CompletedProcess[str]:
 
 def make_package(directory: Path, files: dict[str, str]) -> Path:
     """Write a package op25b of empty modules but for the given ones."""
-    packages = {f"{parent}/" for name in (*PURE_ROOMS, *PURE_FILES) for parent in Path(name).parents} | {*PURE_ROOMS}
-    empty = dict.fromkeys([*(f"{package}__init__.py" for package in packages), *PURE_FILES], "")
+    folders = {folder for name in (*PURE_FILES, *(f"{room}x" for room in PURE_ROOMS)) for folder in Path(name).parents}
+    empty = dict.fromkeys([*(f"{folder}/__init__.py" for folder in folders), *PURE_FILES], "")
     for name, text in (empty | files).items():
         path = directory / "op25b" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import op25b as package
-from op25b.cli import wording
 from op25b.policy.load import load
+from op25b.portal import wording
 from tests.cli.conftest import EXAMPLES, Op25b
 from tests.support.examples import POLICIES
 

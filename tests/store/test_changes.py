@@ -62,3 +62,17 @@ def test_old_changes_are_forgotten_and_ids_go_on(url: str) -> None:
         assert [change for _, change in changes.after(connection, 0)] == [("subscriber", "b"), ("subscriber", "c")]
         assert changes.newest(connection) > before
     store.close()
+
+
+def test_whether_the_feed_goes_on_from_an_id(url: str) -> None:
+    upgrade(url)
+    store = Store(url)
+    with store.write() as connection:
+        assert changes.continues(connection, 0)
+        assert not changes.continues(connection, 1)  # it was another store then
+        changes.note(connection, [("subscriber", name) for name in "abc"], AT)
+        newest = changes.newest(connection)
+        assert [changes.continues(connection, newest - ago) for ago in (-1, 0, 1, 3)] == [False, True, True, True]
+        changes.forget(connection, AT + timedelta(days=1))
+        assert [changes.continues(connection, newest - ago) for ago in (0, 1, 2)] == [True, True, False]
+    store.close()

@@ -158,8 +158,8 @@ def audit(
     if json:
         output.data([{**vars(entry), "at": entry.at.isoformat()} for entry in entries])
     else:
-        rows = [(entry.subject, *stores.line(entry)) for entry in entries]
-        output.table(("account", "at", "who", "what", "why"), rows)
+        rows = [(*line[:3], entry.subject, line[3]) for entry in entries for line in [stores.line(entry)]]
+        output.table(("at", "who", "what", "account", "why"), rows)
 
 
 @app.command()

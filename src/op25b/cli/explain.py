@@ -13,7 +13,7 @@ import typer
 
 from op25b.answers.speech import Language
 from op25b.answers.verdicts import text
-from op25b.cli import hosts, output, policyfile, wording
+from op25b.cli import hosts, output, policyfile
 from op25b.cli.addresses import address
 from op25b.cli.instants import instant
 from op25b.cli.show import At, Json, PolicyPath
@@ -21,6 +21,7 @@ from op25b.errors import UserError
 from op25b.policy.model import Policy
 from op25b.policy.reasons import Decision
 from op25b.policy.verdict import SMTP, Flow, Judge, Verdict
+from op25b.portal import wording
 
 _STRICTNESS = (Decision.BLOCK, Decision.MONITORED, Decision.PASS)
 

@@ -229,6 +229,10 @@ class Netlink:
         what = f"{what}: the ruleset was changed during each of {_DUMP_ATTEMPTS} readings"
         raise NetlinkError(errno.EINTR, what)
 
+    def take(self, kind: int, payload: bytes, what: str) -> list[bytes]:
+        """As `dump`, once, whatever is changed meanwhile: for what the kernel forgets as it is read."""
+        return self._dump_once(kind, payload, what)[0]
+
     def _dump_once(self, kind: int, payload: bytes, what: str) -> tuple[list[bytes], bool]:
         sequence, answers, whole = self._next(), list[bytes](), True
         generations = set[bytes]()

@@ -36,7 +36,7 @@ from op25b.enforcement.inventory import NFT_SET_INTERVAL, SetInfo, read_set
 from op25b.enforcement.members import absent, sortable
 from op25b.enforcement.netlink import NLA_HEADER, NLA_TYPE_MASK, Netlink, NetlinkError, attributes, text
 
-NFT_MSG_GETSETELEM = 13
+NFT_MSG_GETSETELEM, NFT_MSG_GETSETELEM_RESET = 13, 33
 NFT_SET_ELEM_CATCHALL = 0x2
 NFTA_SET_ELEM_EXPIRATION, NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS = 5, 7, 11
 NFTA_EXPR_NAME, NFTA_EXPR_DATA = 1, 2
@@ -119,6 +119,18 @@ def read_raw_members(link: Netlink, table: str, name: str) -> RawMembers | None:
     return None if info is None else _read(link, table, info)
 
 
+def take_raw_members(link: Netlink, table: str, name: str) -> RawMembers | None:
+    """As read_raw_members; the elements' counters go on from zero. NetlinkError EINVAL: Linux before 6.5 cannot.
+
+    What packets do to the set meanwhile may bring an element twice, each time with what it has counted since it was
+    zeroed last, or not at all, and then it keeps its count for the next time.
+    """
+    info = read_set(link, table, name)
+    if info is None:
+        return None
+    return _parsed(info, link.take(NFT_MSG_GETSETELEM_RESET, _names(table, info), f"taking the counts of set {name}"))
+
+
 def members_difference(expected: Elements, actual: Elements) -> tuple[Elements, Elements]:
     """(missing, extra): the members of `expected` that `actual` lacks, and the other way round.
 
@@ -156,8 +168,14 @@ def _intervals(raw: RawMembers) -> Members:
 
 
 def _read(link: Netlink, table: str, info: SetInfo) -> RawMembers:
-    names = text(NFTA_SET_ELEM_LIST_TABLE, table) + text(NFTA_SET_ELEM_LIST_SET, info.name)
-    answers = link.dump(NFT_MSG_GETSETELEM, names, f"reading set {info.name}")
+    return _parsed(info, link.dump(NFT_MSG_GETSETELEM, _names(table, info), f"reading set {info.name}"))
+
+
+def _names(table: str, info: SetInfo) -> bytes:
+    return text(NFTA_SET_ELEM_LIST_TABLE, table) + text(NFTA_SET_ELEM_LIST_SET, info.name)
+
+
+def _parsed(info: SetInfo, answers: list[bytes]) -> RawMembers:
     listed = b"".join(attributes(answer).get(NFTA_SET_ELEM_LIST_ELEMENTS, b"") for answer in answers)
     runs, catchall = [], False
     for layout, rows in _runs(listed):

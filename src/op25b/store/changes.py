@@ -45,6 +45,14 @@ def newest(connection: Connection) -> int:
     return connection.execute(select(func.max(changes.c.id))).scalar() or 0
 
 
+def continues(connection: Connection, last: int) -> bool:
+    """Whether `after` gives every change since the one with the id `last`: none was forgotten, and it is that store."""
+    first = connection.execute(select(func.min(changes.c.id))).scalar()
+    if first is None:
+        return last == 0
+    return bool(first <= last + 1 and last <= newest(connection))
+
+
 def forget(connection: Connection, before: datetime) -> None:
     """Drop what every follower has seen long ago; the newest one stays, so that ids go on from there."""
     connection.execute(changes.delete().where(changes.c.at < before, changes.c.id < newest(connection)))

@@ -18,6 +18,9 @@ from op25b.errors import UserError
 BUSY_SECONDS = 10
 """How long a writer waits for another one before it gives up."""
 
+_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+"""A server's host that has gone without a word is noticed within some ten seconds, by one who only listens too."""
+
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _WRITES = "op25b_writes"
 
@@ -85,7 +88,7 @@ def _parsed(url: str) -> URL:
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         # a connection that died while idle is replaced before use, not reported as a failed log-in
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS})
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS, **_KEEPALIVE})
     # mode=rw: a mistyped path is an error, not a new and empty store; `schema.upgrade` makes the file
     uri = url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", "uri": "true"})
     engine = create_engine(uri, connect_args={"timeout": BUSY_SECONDS})

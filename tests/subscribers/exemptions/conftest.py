@@ -9,11 +9,33 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from op25b.policy.model import Policy
 from op25b.store import Store
 from op25b.store.tables import cases, exemptions, quarantine
 
 START = datetime(2026, 4, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+
+POLICY = {
+    "provider": {
+        "name": "toy", "display": {"ja": "例", "en": "Toy"}, "time_zone": "Asia/Tokyo",
+        "brands": [{"name": "toy", "display": {"ja": "例", "en": "Toy"}, "domains": ["Toy.example"]}],
+    },
+    "pools": [
+        {"name": "dynamic", "assignment": "dynamic", "prefixes": ["198.18.0.0/24", "2001:db8:0::/48"]},
+        {
+            "name": "static", "assignment": "static", "contract": "corporate",
+            "prefixes": ["198.18.1.0/24", "198.18.2.0/23", "2001:db8:1::/48"],
+        },
+    ],
+}  # fmt: skip
+
+
+def policy(terms: dict[str, Any]) -> Policy:
+    """A policy with these terms."""
+    fee = {"ja": "1000円", "en": "1,000 yen"}
+    return Policy.model_validate(POLICY | {"exemption_terms": {"offered": True, "fee": fee, **terms}})
+
 
 Put = Callable[..., int]
 

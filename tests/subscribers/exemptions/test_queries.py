@@ -100,3 +100,17 @@ def test_one_million_are_read_in_a_few_seconds(store: Store, put: Put) -> None:
     assert len(found) == 1_000_001
     print(f"{took:.2f} s")
     assert took < 10
+
+
+def test_whom_the_time_concerns(store: Store, put: Put) -> None:
+    put(until_at=START + DAY)
+    put(kind="prefix", prefix="192.0.2.8/29", from_at=START + DAY)
+    put(subscriber="jiro", from_at=START + 2 * DAY, granted_at=None)
+    both = {("subscriber", "taro"), ("prefix", "192.0.2.8/29")}
+    with store.read() as connection:
+        for after, until, found in (
+            (START + DAY - MICROSECOND, START + DAY, both),
+            (START + DAY + MICROSECOND, START + 3 * DAY, set()),
+            (START + DAY / 2, START + DAY - MICROSECOND, set()),
+        ):
+            assert set(queries.turned(connection, after, until)) == found

@@ -14,10 +14,12 @@ import dns.reversename
 
 from op25b.policy.model import Policy
 from op25b.policy.terms import Criteria
+from op25b.store.engine import Store
 from op25b.subscribers.exemptions import criteria
 from op25b.subscribers.exemptions.criteria import Finding, Reverse
 from op25b.subscribers.exemptions.request import Asked, Network
 from op25b.subscribers.exemptions.transitions import Kind
+from op25b.subscribers.leases import held_by
 
 MOST_NAMES = 8
 """Names of one address that are looked at; who has more of them means to keep a resolver busy."""
@@ -46,6 +48,16 @@ def look(policy: Policy, asked: Asked, holds: Holds, resolver: Resolver, at: dat
         address = criteria.server_address(asked, held)
         reverse = Reverse() if address is None else reverse_of(address, resolver)
     return criteria.of_request(policy, asked, held, reverse, at)
+
+
+def looking(store: Store, policy: Policy, resolver: Resolver, at: datetime) -> Callable[[Asked], list[Finding]]:
+    """`look` with the leases of a store."""
+
+    def holds(subscriber: str) -> list[Network]:
+        with store.read() as connection:
+            return [ip_network(held.prefix) for held in held_by(connection, [subscriber], at).get(subscriber, [])]
+
+    return lambda asked: look(policy, asked, holds, resolver, at)
 
 
 def reverse_of(address: IPv4Address | IPv6Address, resolver: Resolver) -> Reverse:

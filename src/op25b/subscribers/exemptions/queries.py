@@ -12,7 +12,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from op25b.store.changes import Change
 from op25b.store.tables import exemptions, quarantine
@@ -75,6 +75,16 @@ def next_moment(connection: Connection, after: datetime) -> datetime | None:
     return min((moment for moment in found if moment is not None), default=None)
 
 
+def turned(connection: Connection, after: datetime, until: datetime) -> list[Change]:
+    """Whom those concern that began or ended by themselves after the one instant and not after the other."""
+    query = select(exemptions.c.kind, exemptions.c.subscriber, exemptions.c.prefix).where(
+        exemptions.c.granted_at.is_not(None),
+        or_(*(column.between(after, until) for column in (exemptions.c.from_at, exemptions.c.until_at))),
+    )
+    rows = connection.execute(query)
+    return [("subscriber", who) if kind == Kind.SUBSCRIBER else ("prefix", prefix) for kind, who, prefix in rows]
+
+
 def changes_of(connection: Connection, subscriber: str) -> list[Change]:
     """What to note in the feed when a subscriber goes into quarantine or leaves it."""
     query = select(exemptions.c.prefix).where(
@@ -84,15 +94,19 @@ def changes_of(connection: Connection, subscriber: str) -> list[Change]:
     return [("subscriber", subscriber), *prefixes]
 
 
-def _in_force(at: datetime) -> Select[Any]:
-    columns = (exemptions.c[name] for name in Live._fields)
+def holding(at: datetime) -> ColumnElement[bool]:
+    """The condition for a row to be in force at an instant."""
     quarantined = select(quarantine.c.subscriber).where(quarantine.c.subscriber == exemptions.c.subscriber)
-    return select(*columns).where(
+    return and_(
         exemptions.c.granted_at.is_not(None),
         exemptions.c.from_at <= at,
         exemptions.c.until_at > at,
         ~quarantined.exists(),
     )
+
+
+def _in_force(at: datetime) -> Select[Any]:
+    return select(*(exemptions.c[name] for name in Live._fields)).where(holding(at))
 
 
 def _live(connection: Connection, query: Select[Any]) -> list[Live]:

@@ -76,6 +76,17 @@ def all_holders(connection: Connection, at: datetime) -> dict[str, str]:
     return found
 
 
+def ending(connection: Connection, at: datetime, until: datetime) -> list[tuple[datetime, str]]:
+    """When leases that are held end after `at` and not after `until`, unless they are reported again; their prefixes."""
+    rows = Raw(connection).rows(
+        "SELECT s.expires_at, n.prefix FROM sessions s CROSS JOIN newest_claims n "
+        "WHERE s.stopped_at IS NULL AND s.expires_at > ? AND s.expires_at <= ? AND n.session = s.id",
+        micros(at),
+        micros(until),
+    )
+    return [(instant(expires), prefix) for expires, prefix in rows]
+
+
 def _held(prefix: str, held: Holding) -> Held:
     key, session, lease, _ = held
     return Held(
