@@ -50,11 +50,16 @@ class ByEnforcer:
     def seen(self) -> Counted:
         try:
             with Client(self._path) as enforcer:
-                found = {name: packets(attempts) for name, attempts in enforcer.seen().items()}
+                return {name: packets(attempts) for name, attempts in enforcer.seen().items()}
+        except (Away, Refused) as error:
+            raise UserError(str(error)) from None
+
+    def kept(self) -> None:
+        try:
+            with Client(self._path) as enforcer:
                 enforcer.seen_kept()
         except (Away, Refused) as error:
             raise UserError(str(error)) from None
-        return found
 
 
 def packets(attempts: Attempts) -> dict[Source, int]:
