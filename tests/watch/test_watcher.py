@@ -15,12 +15,14 @@ from op25b.policy.model import Policy
 from op25b.policy.watching import SenderKind
 from op25b.store import Store, changes, upgrade
 from op25b.store.audit import By, trail
+from op25b.store.micros import instant
 from op25b.watch import cases, watcher
 from op25b.watch.activity import activities
 from op25b.watch.cases import Case
+from op25b.watch.holders import Held
 from op25b.watch.states import TRANSITIONS, State, Step, after
 from op25b.watch.tally import Tally
-from op25b.watch.watcher import Held, Watcher, instant
+from op25b.watch.watcher import Watcher
 from tests.support.attempts import DAY, SECOND, Attempt, bot, home_server, mail_program, records
 
 MINUTES = 5

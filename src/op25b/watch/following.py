@@ -15,17 +15,18 @@ from typing import Protocol
 from structlog.typing import FilteringBoundLogger
 
 from op25b.errors import Missing, UserError
+from op25b.store.micros import micros
 from op25b.watch import cases
 from op25b.watch.activity import Activity, Source, activities
 from op25b.watch.reader import Reader
 from op25b.watch.tally import Tally
-from op25b.watch.watcher import Watcher, micros
+from op25b.watch.watcher import Watcher
 
 LOOK_SECONDS = 10.0
 GATHER_SECONDS = 0.05
 """Records wait so long for more of them: many at a time cost a tenth of what single ones do."""
 FORGET_SECONDS = 3600.0
-_STORE, _COUNTERS, _LOG = "the store cannot be used", "the counters cannot be read", "the log cannot be read"
+_STORE, _COUNTERS, _LOG = "store", "counters", "log"
 
 Counted = Mapping[str, Mapping[Source, int]]
 """Packets by source, by the name of the kernel's set (`refused4` and its like)."""
@@ -38,7 +39,10 @@ class Kernel(Protocol):
         """The policy's NFLOG group, opened and bound; None where the policy logs nothing."""
 
     def seen(self) -> Counted:
-        """What was counted since it was last asked."""
+        """What was counted since the last time that it was kept."""
+
+    def kept(self) -> None:
+        """What was seen last is safe."""
 
 
 @dataclass
@@ -61,6 +65,7 @@ class Follower:
         """Until it is told to stop; what was read by then is written. `alive` is called now and then."""
         # how old these are is not known, so nobody is blamed for them
         since, _ = self.wall(), await self._seen()
+        await self._kept()
         self._open()
         reading = asyncio.create_task(self._read())
         forget_at = self.wall()
@@ -106,6 +111,12 @@ class Follower:
         self._failures.pop(_COUNTERS, None)
         return found
 
+    async def _kept(self) -> None:
+        try:
+            await asyncio.to_thread(self.kernel.kept)
+        except (UserError, Missing, OSError) as error:
+            self._failed(_COUNTERS, error)
+
     async def _look(self, since: datetime, last: bool) -> datetime:
         """Returns until when everything is taken in; what could not be waits for the next time."""
         if self._waiting is None:
@@ -117,6 +128,7 @@ class Follower:
         try:
             await asyncio.to_thread(self.watcher.take_in, *self._waiting)
             since, self._waiting = self._waiting[2], None
+            await self._kept()
             await asyncio.to_thread(self.watcher.write, since, last)
             self._failures.pop(_STORE, None)
         except UserError as error:
@@ -131,12 +143,12 @@ class Follower:
         except UserError as error:
             self._failed(_STORE, error)
 
-    def _failed(self, event: str, error: Exception) -> None:
+    def _failed(self, what: str, error: Exception) -> None:
         """Said at once, and then each minute."""
-        count = self._failures.get(event, 0)
+        count = self._failures.get(what, 0)
         if count % max(1, round(60 / self.look_seconds)) == 0:
-            self.log.error(event, reason=str(error))
-        self._failures[event] = count + 1
+            self.log.error("out of reach", what=what, reason=str(error))
+        self._failures[what] = count + 1
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

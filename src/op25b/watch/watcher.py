@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,11 +15,12 @@ from op25b.policy.model import Policy
 from op25b.policy.watching import Watch
 from op25b.store import Store
 from op25b.store.audit import By
-from op25b.store.micros import EPOCH, MICROSECOND
+from op25b.store.micros import EPOCH, instant, micros
 from op25b.watch import cases
 from op25b.watch.activity import Activity, Source, prefix_of
 from op25b.watch.cases import Case, Seen
 from op25b.watch.classify import Finding, classify
+from op25b.watch.holders import Held, Holders, of_leases
 from op25b.watch.pattern import HOUR, Figures, Pattern, Terms
 from op25b.watch.states import State, Step
 
@@ -33,21 +34,6 @@ ABOUT = (
     "targets and times: the log, which is a sample where there are more records a second than the policy's log_rate"
 )
 BY = "op25b watch"
-
-
-@dataclass(frozen=True)
-class Held:
-    """Who held an address at an instant, and how that is known."""
-
-    subscriber: str
-    prefix: str
-    source: str
-    session: str
-    since: datetime
-
-
-Holders = Callable[[Connection, Sequence[tuple[str, datetime]]], Sequence[Held | None]]
-"""Of each (prefix of a source, instant): who held it then, None where nobody is known to have."""
 
 
 @dataclass
@@ -121,7 +107,7 @@ class Watcher:
 
     store: Store
     policy: Policy
-    holders: Holders
+    holders: Holders = of_leases
     report: Report = field(default_factory=Report)
     _subjects: dict[str, Subject] = field(default_factory=dict)
     _changed: dict[str, Subject] = field(default_factory=dict)
@@ -295,16 +281,6 @@ def _why(step: Step, watch: Watch) -> str:
 def _key(subscriber: str | None, prefix: str) -> str:
     """No prefix is a name with this sign in front."""
     return f"@{subscriber}" if subscriber is not None else prefix
-
-
-def micros(at: datetime) -> int:
-    """Of an aware instant, since 1970."""
-    return (at - EPOCH) // MICROSECOND
-
-
-def instant(at: int) -> datetime:
-    """In UTC."""
-    return EPOCH + at * MICROSECOND
 
 
 def _text(at: int) -> str:
