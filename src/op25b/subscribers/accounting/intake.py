@@ -14,6 +14,7 @@ from op25b.subscribers.leases import Fact, Merged
 
 MOST = 20_000
 """Facts that wait at once; those beyond are not answered, and come again."""
+FAILING_SECONDS = 10.0
 
 
 class Full(Exception):
@@ -43,8 +44,7 @@ class Intake:
         self._wall = wall
         self._group: GroupCommit[Fact] = GroupCommit(self._write, "leases")
         self._waiting = 0
-        self.failing = False
-        """Whether the store did not take the last group."""
+        self._failed_at = float("-inf")
 
     def submit(self, fact: Fact, done: Done) -> None:
         """`done` is called once the fact is in the store and the filter knows of it, or with what kept it out.
@@ -57,6 +57,11 @@ class Intake:
         self._waiting += 1
         self._meters.set(Counted.WAITING, self._waiting)
         self._group.submit(fact, lambda error: self._settled(done, error))
+
+    @property
+    def failing(self) -> bool:
+        """Whether the store did not take the last group, unless that is so long ago that another should be tried."""
+        return abs(self._wall() - self._failed_at) < FAILING_SECONDS
 
     async def close(self) -> None:
         """Waits for all that was submitted before."""
@@ -74,10 +79,10 @@ class Intake:
         try:
             merged = self._merge(facts, datetime.fromtimestamp(self._wall(), UTC))
         except Exception as error:
-            self.failing = True
+            self._failed_at = self._wall()
             self._complaints.about("store", "the store took no reports", reason=str(error))
             raise
-        self.failing = False
+        self._failed_at = float("-inf")
         try:
             self._after(merged)
         except Exception as error:

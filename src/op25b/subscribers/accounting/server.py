@@ -103,6 +103,7 @@ class Accounting(asyncio.DatagramProtocol):
             raise Discarded(Fault.UNKNOWN_CLIENT, "no client has this address")
         request = packets.read(data, client.secret, client.signs)
         if request.code == packets.STATUS_SERVER:
+            # a proxy that hears nothing sends its reports elsewhere, or keeps them
             if not self._intake.failing:
                 self._send(packets.answer(request, client.secret), addr)
             return
