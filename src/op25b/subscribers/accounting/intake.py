@@ -22,6 +22,8 @@ class Full(Exception):
 
 
 Merge = Callable[[Sequence[Fact], datetime], Merged]
+Wall = Callable[[], float]
+"""Seconds since 1970."""
 
 
 class Intake:
@@ -29,7 +31,7 @@ class Intake:
 
     `merge` puts a group into the store, or raises and has put in nothing of it (`Leases.merge`). `after` is told what
     came of it, once it is committed, and returns when the filter has it; whatever `after` raises, the group counts as
-    taken: the store has it, and whoever follows the store finds it there. `wall`: seconds since 1970.
+    taken: the store has it, and whoever follows the store finds it there.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class Intake:
         after: Callable[[Merged], None],
         meters: Meters,
         complaints: Complaints,
-        wall: Callable[[], float],
+        wall: Wall,
     ) -> None:
         self._merge, self._after, self._meters, self._complaints = merge, after, meters, complaints
         self._wall = wall
