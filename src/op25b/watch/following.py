@@ -39,7 +39,10 @@ class Kernel(Protocol):
         """The policy's NFLOG group, opened and bound; None where the policy logs nothing."""
 
     def seen(self) -> Counted:
-        """What was counted since it was last asked."""
+        """What was counted since the last time that it was kept."""
+
+    def kept(self) -> None:
+        """What was seen last is safe."""
 
 
 @dataclass
@@ -62,6 +65,7 @@ class Follower:
         """Until it is told to stop; what was read by then is written. `alive` is called now and then."""
         # how old these are is not known, so nobody is blamed for them
         since, _ = self.wall(), await self._seen()
+        await self._kept()
         self._open()
         reading = asyncio.create_task(self._read())
         forget_at = self.wall()
@@ -107,6 +111,12 @@ class Follower:
         self._failures.pop(_COUNTERS, None)
         return found
 
+    async def _kept(self) -> None:
+        try:
+            await asyncio.to_thread(self.kernel.kept)
+        except (UserError, Missing, OSError) as error:
+            self._failed(_COUNTERS, error)
+
     async def _look(self, since: datetime, last: bool) -> datetime:
         """Returns until when everything is taken in; what could not be waits for the next time."""
         if self._waiting is None:
@@ -118,6 +128,7 @@ class Follower:
         try:
             await asyncio.to_thread(self.watcher.take_in, *self._waiting)
             since, self._waiting = self._waiting[2], None
+            await self._kept()
             await asyncio.to_thread(self.watcher.write, since, last)
             self._failures.pop(_STORE, None)
         except UserError as error:
