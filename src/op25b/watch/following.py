@@ -73,10 +73,12 @@ class Follower:
             while not stop.is_set():
                 await _wait(stop, self.look_seconds)
                 alive()
-                since = await self._look(since, stop.is_set())
+                since = await self._look(since)
                 if self.wall() >= forget_at:
                     forget_at = self.wall() + timedelta(seconds=FORGET_SECONDS)
                     await asyncio.to_thread(self._forget)
+            await self._look(since, last=True)
+            alive()
         finally:
             reading.cancel()
 
@@ -117,7 +119,7 @@ class Follower:
         except (UserError, Missing, OSError) as error:
             self._failed(_COUNTERS, error)
 
-    async def _look(self, since: datetime, last: bool) -> datetime:
+    async def _look(self, since: datetime, last: bool = False) -> datetime:
         """Returns until when everything is taken in; what could not be waits for the next time."""
         if self._waiting is None:
             counted = await self._seen()
