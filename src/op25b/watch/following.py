@@ -99,10 +99,17 @@ class Follower:
                 continue
             await _readable(self.reader.fileno())
             await asyncio.sleep(GATHER_SECONDS)
-            before = self.reader.counts.lost
-            self.tally.add(self.reader.read())
-            if self.reader.counts.lost > before:
-                self.log.warning("log records lost", count=self.reader.counts.lost - before)
+            while self._take(self.reader):
+                await asyncio.sleep(0)
+
+    def _take(self, reader: Reader) -> bool:
+        """Whether there may be more."""
+        before = reader.counts.lost
+        records = reader.read()
+        self.tally.add(records)
+        if reader.counts.lost > before:
+            self.log.warning("log records lost", count=reader.counts.lost - before)
+        return bool(len(records))
 
     async def _seen(self) -> Counted:
         try:
@@ -124,7 +131,7 @@ class Follower:
         if self._waiting is None:
             counted = await self._seen()
             if self.reader is not None:
-                self.tally.add(self.reader.read())
+                self._take(self.reader)
             at = self.wall()
             self._waiting = activities(self.tally.take(), counted, micros(at)), since, at
         try:
