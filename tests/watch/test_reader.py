@@ -82,10 +82,19 @@ def test_refused_and_monitored_are_told_apart_and_the_counters_are_joined() -> N
     tally = Tally()
     tally.add(records([Attempt(0, "198.18.0.1", "203.0.113.1", 1), Attempt(0, "198.18.0.1", "203.0.113.1", 2, True)]))
     one, other = source_of(FOUR), 1 << 40
-    found = activities(tally.take(), {"refused4": {one: 7}, "monitored6": {other: 9}}, DAY)
+    found, left_out = activities(tally.take(), {"refused4": {one: 7}, "monitored6": {other: 9}}, DAY)
+    assert left_out == 0
     assert {source: (len(each.pairs), each.refused, each.monitored) for source, each in found.items()} == {
         int(np.uint64(0xC6120001)): (2, 0, 0), one: (0, 7, 0), other: (0, 0, 9),
     }  # fmt: skip
+
+
+def test_sources_are_bounded_and_the_busiest_are_looked_at() -> None:
+    tally = Tally()
+    tally.add(records([Attempt(0, "198.18.0.1", "203.0.113.1", port) for port in range(60)]))
+    counts = {number: number for number in range(1, 50)}
+    found, left_out = activities(tally.take(), {"refused4": counts}, DAY, most=4)
+    assert (set(found), left_out) == ({0xC6120001, 47, 48, 49}, 46)
 
 
 def test_rows_are_bounded_and_the_least_active_sources_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +114,7 @@ def test_rows_are_bounded_and_the_least_active_sources_go_first(monkeypatch: pyt
 def test_distinct_is_exact_up_to_its_bound(values: list[int]) -> None:
     found = Distinct()
     for at in range(0, len(values), 50):
-        found.add(np.array(values[at : at + 50], np.uint64))
+        found.add(values[at : at + 50])
     if len(set(values)) <= EXACT:
         assert (found.count, found.exact) == (len(set(values)), True)
 
@@ -113,6 +122,7 @@ def test_distinct_is_exact_up_to_its_bound(values: list[int]) -> None:
 def test_distinct_is_near_beyond_it_and_repetitions_do_not_count() -> None:
     found = Distinct()
     for _ in range(3):
-        found.add(mixed(np.arange(100_000)))
+        found.add(mixed(np.arange(100_000)).tolist())
     assert not found.exact
     assert abs(found.count - 100_000) < 20_000
+    assert Distinct(found.smallest).count == found.count

@@ -133,7 +133,9 @@ class Follower:
             if self.reader is not None:
                 self._take(self.reader)
             at = self.wall()
-            self._waiting = activities(self.tally.take(), counted, micros(at)), since, at
+            found, left_out = await asyncio.to_thread(activities, self.tally.take(), counted, micros(at))
+            self.tally.given_up += left_out
+            self._waiting = found, since, at
         try:
             await asyncio.to_thread(self.watcher.take_in, *self._waiting)
             since, self._waiting = self._waiting[2], None
