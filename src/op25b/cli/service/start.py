@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from op25b.cli.service import enforcer, leases, mail, upkeep, watch
+from op25b.cli.service import api, enforcer, leases, mail, upkeep, watch
 from op25b.cli.service.config import Health
 from op25b.cli.service.part import Part
 from op25b.cli.service.present import Present
@@ -16,7 +16,7 @@ from op25b.processes import health, listening, logs, privilege
 from op25b.processes.notify import Notifier
 from op25b.processes.supervisor import Job, Supervisor
 
-Only = Literal["submission", "relay", "postfix", "leases", "enforcer", "watch"]
+Only = Literal["submission", "relay", "postfix", "leases", "enforcer", "watch", "api"]
 
 
 def serve(path: Path, only: Only | None = None) -> int:
@@ -79,6 +79,8 @@ def _parts(present: Present, only: Only | None) -> list[Part]:
         parts.append(leases.made(present, config.leases))
     if config.watch is not None and only in (None, "watch"):
         parts.append(watch.made(present, config.watch))
+    if config.api is not None and only in (None, "api"):
+        parts.append(api.made(present, config.api))
     if config.leases is not None and only is None:
         parts.append(upkeep.made(present))
     if not parts:
