@@ -7,7 +7,7 @@ once. An instant has microseconds; most sources know seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 NAME_OCTETS = 253
@@ -16,6 +16,9 @@ WIDEST = {4: 16, 6: 32}
 """The shortest prefixes that a lease may have: no customer holds more, and a slip must not exempt half a network."""
 PREFIXES = 64
 """The most prefixes that one report may name."""
+
+FOREVER = datetime(2999, 12, 31, tzinfo=UTC)
+"""The end of a lease that has none; None is left to the policy."""
 
 
 @dataclass(frozen=True, slots=True)
