@@ -139,7 +139,8 @@ def logs_page() -> str:
     ]
     lines += ["`level`, `timestamp` and `process`. None ever holds a password or a message's content.", ""]
     lines += ["| event | level | fields | from |", "|---|---|---|---|"]
-    rooms = [Path(room.__file__).parent for room in (processes, submission, subscribers, enforcement, watch, portal, service)]
+    packages = (processes, submission, subscribers, enforcement, watch, portal, service)
+    rooms = [Path(room.__file__).parent for room in packages]
     events = [each for room in rooms for path in sorted(room.rglob("*.py")) for each in _events(path)]
     lines += [f"| {name} | {level} | {fields} | `{place}` |" for name, level, fields, place in sorted(set(events))]
     return "\n".join([*lines, ""])
