@@ -20,7 +20,7 @@ _EXPIRY = re.compile(r"[0-9]{1,12}")
 def entry(line: str, at: datetime) -> Entry | None:
     """What a line of a file that was written at `at` says; None if it is not about a lease. Raises ValueError."""
     fields = line.split(" ")
-    if fields[0] in _OTHER:
+    if not line or fields[0] in _OTHER:
         return None
     if len(fields) != 5:
         raise ValueError(f"it has {len(fields)} fields; a lease has 5")

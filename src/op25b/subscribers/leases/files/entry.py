@@ -88,6 +88,10 @@ class Runs:
         self._under_way[entry.prefix] = replace(run, until=entry.until)
         return [*ended, fact]
 
+    def prefixes(self) -> set[str]:
+        """Those of all leases under way."""
+        return set(self._under_way)
+
     def ended(self, prefix: str, at: datetime) -> list[Fact]:
         """What it says that nobody has a prefix any more."""
         run = self._under_way.pop(prefix, None)
