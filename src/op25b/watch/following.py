@@ -73,10 +73,12 @@ class Follower:
             while not stop.is_set():
                 await _wait(stop, self.look_seconds)
                 alive()
-                since = await self._look(since, stop.is_set())
+                since = await self._look(since)
                 if self.wall() >= forget_at:
                     forget_at = self.wall() + timedelta(seconds=FORGET_SECONDS)
                     await asyncio.to_thread(self._forget)
+            await self._look(since, last=True)
+            alive()
         finally:
             reading.cancel()
 
@@ -97,10 +99,17 @@ class Follower:
                 continue
             await _readable(self.reader.fileno())
             await asyncio.sleep(GATHER_SECONDS)
-            before = self.reader.counts.lost
-            self.tally.add(self.reader.read())
-            if self.reader.counts.lost > before:
-                self.log.warning("log records lost", count=self.reader.counts.lost - before)
+            while self._take(self.reader):
+                await asyncio.sleep(0)
+
+    def _take(self, reader: Reader) -> bool:
+        """Whether there may be more."""
+        before = reader.counts.lost
+        records = reader.read()
+        self.tally.add(records)
+        if reader.counts.lost > before:
+            self.log.warning("log records lost", count=reader.counts.lost - before)
+        return bool(len(records))
 
     async def _seen(self) -> Counted:
         try:
@@ -117,14 +126,16 @@ class Follower:
         except (UserError, Missing, OSError) as error:
             self._failed(_COUNTERS, error)
 
-    async def _look(self, since: datetime, last: bool) -> datetime:
+    async def _look(self, since: datetime, last: bool = False) -> datetime:
         """Returns until when everything is taken in; what could not be waits for the next time."""
         if self._waiting is None:
             counted = await self._seen()
             if self.reader is not None:
-                self.tally.add(self.reader.read())
+                self._take(self.reader)
             at = self.wall()
-            self._waiting = activities(self.tally.take(), counted, micros(at)), since, at
+            found, left_out = await asyncio.to_thread(activities, self.tally.take(), counted, micros(at))
+            self.tally.given_up += left_out
+            self._waiting = found, since, at
         try:
             await asyncio.to_thread(self.watcher.take_in, *self._waiting)
             since, self._waiting = self._waiting[2], None
