@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from op25b.policy.fields import network, single_address
 from op25b.policy.intervals import Prefix
-from op25b.policy.model import Port, Table
+from op25b.policy.model import Port, Slug, Table
 from op25b.processes.settings import File
 
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
@@ -41,6 +41,23 @@ class Http(Table):
     """16 characters at least, of A-Z a-z 0-9 - and _."""
 
 
+class LeaseFile(Table):
+    """The lease file of a DHCP server on this host, followed as it changes."""
+
+    kind: Literal["kea", "dnsmasq"]
+    path: File
+    source: Slug | None = None
+    """What the reports of this server are filed under; the kind, if left out. Another one begins all leases anew."""
+    identity: Literal["hw-address", "client-id", "duid"] | None = None
+    """By what a client is known; if left out, the hardware address, and over IPv6 the DUID."""
+    names: File | None = None
+    """CSV of identity,subscriber; whom it does not have is a subscriber by the identity."""
+
+    @property
+    def filed_under(self) -> str:
+        return self.source or self.kind
+
+
 class LeaseServer(Table):
     """Who holds which address now, as the network reports it. How long it is believed and kept is the policy's."""
 
@@ -49,13 +66,17 @@ class LeaseServer(Table):
     listen: tuple[Listen, ...] = Field(default=(), strict=False)
     clients: tuple[Client, ...] = Field(default=(), strict=False)
     http: Http | None = None
+    files: tuple[LeaseFile, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.listen and not self.clients:
             raise ValueError("nobody may send to listen; write [[leases.clients]]")
-        if not self.listen and self.http is None:
-            raise ValueError("nothing would bring leases; write [[leases.listen]] or [leases.http]")
+        if not self.listen and self.http is None and not self.files:
+            raise ValueError("nothing would bring leases; write [[leases.listen]], [leases.http] or [[leases.files]]")
+        sources = [file.filed_under for file in self.files]
+        if same := next((each for each in sources if sources.count(each) > 1), None):
+            raise ValueError(f"two files are filed under {same}; write a `source` of its own for each")
         prefixes = [client.prefix for client in self.clients]
         if twice := next((each for each in prefixes if prefixes.count(each) > 1), None):
             raise ValueError(f"two clients have the prefix {twice}; write it once")
