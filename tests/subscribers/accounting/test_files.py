@@ -23,7 +23,7 @@ from tests.support.service import eventually
 def test_a_file_a_restart_and_the_end_of_a_lease(service: LeaseService, tmp_path: Path) -> None:
     path, names = tmp_path / "dnsmasq.leases", tmp_path / "names.csv"
     names.write_text("02:00:00:00:00:01,tanaka\n")
-    file = LeaseFile(kind="dnsmasq", path=path, names=names)
+    file = LeaseFile(name="dhcp", format="dnsmasq", path=path, names_file=names)
     service.settings = service.settings.model_copy(update={"files": (file,)})
     line = f"{int(time.time()) + 3600} 02:00:00:00:00:01 192.0.2.33 * *\n"
     path.write_text(line)
@@ -68,7 +68,7 @@ def test_what_the_store_did_not_take_is_given_again(monkeypatch: pytest.MonkeyPa
             while len(taken.facts) < 3:
                 await asyncio.sleep(0)
             task.cancel()
-            assert server.counted(Counted.MALFORMED) == 1
+            assert server.counted(Counted.FILE_LINE) == 1
             assert server.said[0]["reason"] == "No such file"
 
     asyncio.run(run())

@@ -11,6 +11,7 @@ from op25b.policy.fields import network, single_address
 from op25b.policy.intervals import Prefix
 from op25b.policy.model import Port, Slug, Table
 from op25b.processes.settings import File
+from op25b.subscribers.leases.files.entry import Identity
 
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
 
@@ -42,20 +43,17 @@ class Http(Table):
 
 
 class LeaseFile(Table):
-    """The lease file of a DHCP server on this host, followed as it changes."""
+    """The lease file of a DHCP server on this host, which is followed as it changes."""
 
-    kind: Literal["kea", "dnsmasq"]
+    name: Slug
+    """Who reports it, where leases are shown."""
     path: File
-    source: Slug | None = None
-    """What the reports of this server are filed under; the kind, if left out. Another one begins all leases anew."""
-    identity: Literal["hw-address", "client-id", "duid"] | None = None
-    """By what a client is known; if left out, the hardware address, and over IPv6 the DUID."""
-    names: File | None = None
-    """CSV of identity,subscriber; whom it does not have is a subscriber by the identity."""
-
-    @property
-    def filed_under(self) -> str:
-        return self.source or self.kind
+    format: Literal["kea", "dnsmasq"]
+    """Kea's of the memfile backend (kea-leases4.csv, kea-leases6.csv), or dnsmasq's (dnsmasq.leases)."""
+    identity: Identity | None = None
+    """By what a subscriber is known; without it by the hardware address, over IPv6 by the DUID."""
+    names_file: File | None = None
+    """CSV of `identity,subscriber`; an identity that is not in it is the subscriber itself. Read at the start."""
 
 
 class LeaseServer(Table):
@@ -74,9 +72,9 @@ class LeaseServer(Table):
             raise ValueError("nobody may send to listen; write [[leases.clients]]")
         if not self.listen and self.http is None and not self.files:
             raise ValueError("nothing would bring leases; write [[leases.listen]], [leases.http] or [[leases.files]]")
-        sources = [file.filed_under for file in self.files]
-        if same := next((each for each in sources if sources.count(each) > 1), None):
-            raise ValueError(f"two files are filed under {same}; write a `source` of its own for each")
+        names = [file.name for file in self.files]
+        if same := next((each for each in names if names.count(each) > 1), None):
+            raise ValueError(f"two files have the name {same}; give each its own")
         prefixes = [client.prefix for client in self.clients]
         if twice := next((each for each in prefixes if prefixes.count(each) > 1), None):
             raise ValueError(f"two clients have the prefix {twice}; write it once")

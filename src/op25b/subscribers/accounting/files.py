@@ -26,9 +26,9 @@ async def follow(
 ) -> None:
     """Put what is new in a file into the store, step by step, until it is cancelled. `name` is for the log."""
     while True:
-        found = await _step(name, following, complaints, wall)
+        found = await _step(name, following, meters, complaints, wall)
         if found.faults:
-            meters.add(Counted.MALFORMED, len(found.faults))
+            meters.add(Counted.FILE_LINE, len(found.faults))
             first = found.faults[0]
             complaints.about(name, "lines of a lease file were left out", file=name, line=first.number, why=first.text)
         for start in range(0, len(found.facts), BATCH):
@@ -39,11 +39,12 @@ async def follow(
         await asyncio.sleep(0 if found.facts else STEP_SECONDS)
 
 
-async def _step(name: str, following: Following, complaints: Complaints, wall: Wall) -> Read:
+async def _step(name: str, following: Following, meters: Meters, complaints: Complaints, wall: Wall) -> Read:
     now = datetime.fromtimestamp(wall(), UTC)
     try:
         return await asyncio.get_running_loop().run_in_executor(None, following.step, now)
     except OSError as error:
+        meters.add(Counted.FILE_AWAY)
         complaints.about(name, "a lease file cannot be read", file=name, reason=error.strerror)
         return Read()
 

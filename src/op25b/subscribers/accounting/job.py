@@ -159,8 +159,8 @@ async def _work(
 
 
 def _following(file: LeaseFile, under_way: UnderWay) -> Following:
-    source, subscribers = file.filed_under, Subscribers(file.identity, names.read(file.names))
-    return KINDS[file.kind](file.path, source, subscribers, known(under_way(source)))
+    subscribers = Subscribers(file.identity, names.read(file.names_file))
+    return KINDS[file.format](file.path, file.name, subscribers, known(under_way(file.name)))
 
 
 async def _show(meters: Meters) -> None:
