@@ -104,7 +104,7 @@ def _start_mail(lab: Lab, authority: Authority, policy: str) -> None:
     (lab.files / "authority.pem").write_bytes(authority.pem())
     service.add_accounts(lab, authority.now)
     service.write_services(lab, authority, policy)
-    starting = [service.Starting.begin(lab, each) for each in lab.plan.services]
+    starting = [service.begin(lab, each) for each in lab.plan.services]
     readers = [pop.begin(lab, each, f"{WORK}/{service.PASSWD}") for each in lab.read_by_pop]
     for server in lab.plan.mail_servers:
         key, certificate = authority.issue(server.names, server.addresses)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
 from op25b.lab.addresses import Address
-from op25b.lab.packets import ACK, RST, SYN, IcmpError, Segment, parse
+from op25b.lab.packets import ACK, RST, SYN, Datagram, IcmpError, Packet, Segment, parse
 
 _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35  # not in Python's socket module
 _ETH_P_ALL = 3
@@ -51,7 +51,7 @@ class Seen:
     at: float
     interface: str
     leaving: bool
-    packet: Segment | IcmpError
+    packet: Packet
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,57 @@ def classify(seen: Iterable[Seen], port: int, target: Address | None = None, sou
     and the first of its kind is the one told.
     """
     packets = sorted(seen, key=lambda s: s.at)
-    tries: dict[tuple[Address, int, Address], Seen] = {}
-    for one in packets:
+    tries: dict[Segment, Seen] = {}
+    for one in _syns(packets, port, target, source):
+        tries.setdefault(one.packet, one)
+    outcomes = [_outcome(syn, packets) for syn in tries.values()]
+    order = [Kind.CONNECTED, Kind.RESET, Kind.PROHIBITED, Kind.UNREACHABLE, Kind.SILENT]
+    return min(outcomes, key=lambda o: order.index(o.kind), default=Outcome(Kind.NONE))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How many targets a source tried, and to how many of them the recording router sent anything on."""
+
+    tried: int
+    passed: int
+
+
+def spread(seen: Iterable[Seen], port: int, source: Address | None = None) -> Spread:
+    """Of all attempts at a port."""
+    syns = list(_syns(seen, port, None, source))
+    return Spread(*(len({each.packet.target for each in some}) for some in (syns, [s for s in syns if s.leaving])))
+
+
+def settled(seen: Iterable[Seen], port: int, target: Address, source: Address, passes: bool) -> float | None:
+    """From which SYN on all of them pass the recording router, or are kept: the time at which the first of these left
+    it, or came. None where the last one was not treated so, or there was none."""
+    syns: dict[Segment, tuple[float, float | None]] = {}
+    for each in _syns(sorted(seen, key=lambda s: s.at), port, target, source):
+        came, left = syns.get(each.packet, (each.at, None))
+        syns[each.packet] = came, (left or each.at) if each.leaving else left
+    since = None
+    # of the last attempt it may not be known yet what becomes of it
+    for came, left in list(syns.values())[:-1]:
+        if (left is not None) is not passes:
+            since = None
+        elif since is None:
+            since = left or came
+    return since
+
+
+def first_datagram(seen: Iterable[Seen], port: int) -> float | None:
+    """When the first UDP packet to a port was seen."""
+    return min((s.at for s in seen if isinstance(s.packet, Datagram) and s.packet.dport == port), default=None)
+
+
+@dataclass(frozen=True)
+class _Syn(Seen):
+    packet: Segment
+
+
+def _syns(seen: Iterable[Seen], port: int, target: Address | None, source: Address | None) -> Iterator[_Syn]:
+    for one in seen:
         segment = one.packet
         if (
             isinstance(segment, Segment)
@@ -93,10 +142,7 @@ def classify(seen: Iterable[Seen], port: int, target: Address | None = None, sou
             and target in (None, segment.target)
             and source in (None, segment.source)
         ):
-            tries.setdefault((segment.source, segment.sport, segment.target), one)
-    outcomes = [_outcome(syn, packets) for syn in tries.values()]
-    order = [Kind.CONNECTED, Kind.RESET, Kind.PROHIBITED, Kind.UNREACHABLE, Kind.SILENT]
-    return min(outcomes, key=lambda o: order.index(o.kind), default=Outcome(Kind.NONE))
+            yield _Syn(one.at, one.interface, one.leaving, segment)
 
 
 def _outcome(syn: Seen, packets: Sequence[Seen]) -> Outcome:
@@ -115,12 +161,12 @@ def _outcome(syn: Seen, packets: Sequence[Seen]) -> Outcome:
     return Outcome(Kind.SILENT, None, forwarded, False, ours.source, ours.target)
 
 
-def _answer(syn: Segment, packet: Segment | IcmpError) -> Kind | None:
+def _answer(syn: Segment, packet: Packet) -> Kind | None:
     if isinstance(packet, IcmpError):
         if packet.about.is_reply_to(_reverse(syn)):
             return Kind.PROHIBITED if packet.prohibited else Kind.UNREACHABLE
         return None
-    if not packet.is_reply_to(syn):
+    if isinstance(packet, Datagram) or not packet.is_reply_to(syn):
         return None
     if packet.flags & RST:
         return Kind.RESET
