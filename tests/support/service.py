@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import random
-import signal
 import smtplib
 import socket
 import ssl
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import argon2
 import trustme
@@ -28,6 +21,8 @@ from op25b.store.audit import By
 from op25b.submission.spool import Envelope, Reader
 from op25b.subscribers.accounts import Accounts, New
 from op25b.subscribers.passwords import Hasher
+from tests.support.running import PROGRAM, Running, free_ports
+from tests.support.running import eventually as eventually
 
 HOST = "mail.netlaputa.example"
 CUSTOMER = "127.0.0.2"
@@ -89,18 +84,6 @@ port = {ports[3]}
 """
 
 
-def free_ports(count: int) -> list[int]:
-    """Below those that the kernel gives to clients: another's connection would take one before it is used."""
-    held: list[socket.socket] = []
-    while len(held) < count:
-        with suppress(OSError):
-            held.append(socket.create_server(("127.0.0.1", random.randrange(10_000, 32_768))))
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
-
-
 def _listening(ports: set[int]) -> set[str]:
     """The sockets, as /proc calls them, that listen at one of the ports, or at any path."""
     tcp = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
@@ -126,7 +109,7 @@ def write_certificate(folder: Path, authority: trustme.CA, *names: str) -> None:
 
 
 @dataclass
-class Service:
+class Service(Running):
     """A service that may be started; `submission` and `tables` are lines for its configuration."""
 
     folder: Path
@@ -138,12 +121,12 @@ class Service:
     parts: tuple[str, ...] = ("--only", "submission")
     store: str = ""
     """Of a service that shares it with another, which has made it."""
-    program: tuple[str, ...] = (sys.executable, "-m", "op25b")
+    program: tuple[str, ...] = PROGRAM
     authority: trustme.CA = field(default_factory=trustme.CA)
 
     def __post_init__(self) -> None:
         self.ports = free_ports(4)
-        self.config = self.folder / "service.toml"
+        super().__init__(self.folder, self.ports[3], self.parts, self.program)
         self.client_tls = ssl.create_default_context()
         self.authority.configure_trust(self.client_tls)
         self.authority.cert_pem.write_to_path(self.folder / "ca.pem")
@@ -152,7 +135,6 @@ class Service:
             self.store = f"sqlite:///{self.folder}/op25b.db"
             make_store(self.store, self.limits)
         self.write_config()
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def starttls(self) -> int:
@@ -170,63 +152,12 @@ class Service:
         (self.folder / "policy.toml").write_text(self.policy)
         self.config.write_text(CONFIG.format(**vars(self)))
 
-    def __enter__(self) -> Self:
-        self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._notices.bind(str(self.folder / "notify"))
-        self._notices.settimeout(30)
-        self._log = (self.folder / "log").open("wb")
-        self._process = subprocess.Popen(
-            [*self.program, "serve", str(self.config), *self.parts],
-            env=os.environ | {"NOTIFY_SOCKET": str(self.folder / "notify")},
-            stderr=self._log,
-        )
-        self.await_notice("READY=1")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process is not None
-        if self._process.poll() is None:
-            self._process.terminate()
-        assert self._process.wait(30) == 0
-        self._log.close()
-        self._notices.close()
-        (self.folder / "notify").unlink()
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def await_notice(self, wanted: str) -> None:
-        """Until the service manager would have been told so."""
-        while wanted not in self._notices.recv(4096).decode().split("\n"):
-            pass
-
-    def kill(self) -> None:
-        """With all its processes, at once; to be entered again, not left."""
-        assert self._process is not None
-        found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in [self._process.pid, *map(int, found)]:
-            os.kill(pid, signal.SIGKILL)
-        self._process.wait(30)
-        self._log.close()
-        self._notices.close()
-        (self.folder / "notify").unlink()
-        eventually(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in found))
-
-    def stopped(self) -> int:
-        assert self._process is not None
-        return self._process.wait(30)
-
     def pids(self) -> list[int]:
         """Of the processes that answer clients; without those of the relay and of /healthz, whatever their order."""
         assert self._process is not None
         found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         mail = _listening(set(self.ports[:3]))
         return [int(pid) for pid in found if mail & _sockets(pid)]
-
-    def log(self) -> list[dict[str, Any]]:
-        lines = (self.folder / "log").read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def spooled(self, folder: str = "spool") -> list[tuple[Envelope, bytes]]:
         """What was taken so far, with each message's bytes."""
@@ -236,11 +167,6 @@ class Service:
     def waiting(self, folder: str = "spool") -> int:
         """How many messages are not done. Unlike `spooled`, for while the relay is at work on them."""
         return len(Reader.open(self.folder / folder, exclusive=False).scan().new)
-
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[3]}{path}", timeout=10) as answer:
-            text: str = answer.read().decode()
-        return text
 
     @contextmanager
     def customer(self, user: str = USER, port: int | None = None) -> Iterator[smtplib.SMTP]:
@@ -279,14 +205,6 @@ def add_accounts(url: str, names: Iterable[str], limits: Mapping[str, int], cost
     by = By("tests", datetime.now(UTC), "tests")
     Accounts(store).add([New(name, secret, frozenset({name}), limits) for name in names], by)
     store.close()
-
-
-def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
-    """Of what another process does, which tells nobody when it is done."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 class Wire:

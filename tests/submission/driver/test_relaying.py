@@ -140,7 +140,7 @@ def test_a_relay_alone_has_a_page_of_its_own_if_wanted(tmp_path: Path) -> None:
         service.config.write_text(service.config.read_text().replace("[health]", f"[health]\nrelay_port = {port}"))
         alone = subprocess.Popen([sys.executable, "-m", "op25b", "serve", service.config, "--only", "relay"])
         try:
-            service.ports[3] = port
+            service.health = port
 
             def answers() -> bool:
                 try:

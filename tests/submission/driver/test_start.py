@@ -34,7 +34,7 @@ def test_a_port_in_use(service: Service) -> None:
     with socket.create_server(("127.0.0.1", service.implicit)):
         status, text = _refused(service)
     assert status == 2
-    assert text.startswith(f"127.0.0.1:{service.implicit}: in use by another program (`ss -ltnp 'sport = ")
+    assert text.startswith(f"127.0.0.1:{service.implicit}: in use by another program (`ss -ltunp 'sport = ")
 
 
 def test_another_op25b_on_the_same_port(service: Service, folder: Path) -> None:

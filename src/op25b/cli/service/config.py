@@ -12,6 +12,7 @@ from typing import Self
 
 from pydantic import ValidationError, model_validator
 
+from op25b.enforcement.settings import Enforcer, Follower
 from op25b.errors import UserError
 from op25b.policy import syntax
 from op25b.policy.faults import Fault
@@ -20,8 +21,10 @@ from op25b.policy.positions import Positions
 from op25b.processes.settings import FOLDER, File
 from op25b.submission import config as mail
 from op25b.submission.config import Accounts, Address, Pop, Postfix, Relay, Submission
+from op25b.subscribers.accounting.config import LeaseServer
+from op25b.watch.settings import Watching
 
-PARTS = ("submission",)
+PARTS = ("submission", "leases", "enforcer", "follower", "watch")
 OF_MAIL = ("relay", "pop", "accounts", "postfix")
 
 
@@ -48,6 +51,10 @@ class Config(Table):
     pop: Pop | None = None
     accounts: Accounts = Accounts()
     postfix: Postfix | None = None
+    leases: LeaseServer | None = None
+    enforcer: Enforcer | None = None
+    follower: Follower | None = None
+    watch: Watching | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -31,10 +31,10 @@ from op25b.submission.trace import Trace
 from op25b.subscribers.lockout import Limits, Lockout
 from op25b.subscribers.login_cache import KEY_OCTETS, LoginCache
 
-Alone = Literal["submission", "relay", "postfix"]
+Alone = Literal["submission", "postfix"]
 
 
-def part(present: Present, only: Alone | None) -> Part:
+def made(present: Present, only: Alone | None) -> Part:
     """The sockets are made, nothing runs yet. Raises UserError and Missing for what cannot be had.
 
     Without the relay (`only` submission) what is taken stays in the spool, for a relay elsewhere.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from socket import socket
 
 from structlog.typing import FilteringBoundLogger
 
 from op25b.cli.service.config import Config
 from op25b.policy.model import Policy
+from op25b.processes.board import Board
 from op25b.processes.health import Shown
+from op25b.processes.privilege import Capability
 from op25b.processes.supervisor import Job
+from op25b.store import Store
+from op25b.store.schema import require_current
 
 
 def _nothing(*_: object) -> None:
@@ -31,3 +37,36 @@ class Part:
     warn: Callable[[Config, Policy, FilteringBoundLogger], None] = _nothing
     stopping: Callable[[], None] = _nothing
     drain_seconds: float = 0.0
+
+
+def job(
+    name: str,
+    run: Callable[[int], None],
+    board: Board,
+    sockets: Sequence[socket] = (),
+    keeps: Sequence[Capability] = (),
+) -> Job:
+    """A process that has a board of its own, by which it is known to work."""
+    return Job(
+        name,
+        run,
+        sockets,
+        keeps,
+        ready=board.is_ready,
+        stuck=lambda: board.is_stuck(time.monotonic()),
+        buried=board.forget,
+    )
+
+
+def shown(name: str, board: Board) -> Shown:
+    """Such a board, for /metrics and /healthz."""
+    return Shown(board.families, lambda now: {name: board.state(0, now)})
+
+
+def store_is_current(config: Config, _: Policy) -> None:
+    """Raises UserError if the store cannot be used."""
+    store = Store(config.store)
+    try:
+        require_current(store)
+    finally:
+        store.close()

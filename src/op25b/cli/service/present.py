@@ -10,7 +10,11 @@ from op25b.errors import UserError
 from op25b.policy.model import Policy
 from op25b.submission.driver import checks
 
-TAKEN_OVER = {"policy": (), "submission": ("listen", "workers", "spool", "local_recipients")}
+TAKEN_OVER = {
+    "policy": (),
+    "submission": ("listen", "workers", "spool", "local_recipients"),
+    "leases": ("subscriber", "listen", "http"),
+}
 """What a reload takes over, but for these keys of it; all else is read at a start, and no more."""
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from op25b.cli.service import mail
+from op25b.cli.service import enforcer, leases, mail, watch
 from op25b.cli.service.config import Health
 from op25b.cli.service.part import Part
 from op25b.cli.service.present import Present
@@ -16,7 +16,7 @@ from op25b.processes import health, listening, logs, privilege
 from op25b.processes.notify import Notifier
 from op25b.processes.supervisor import Job, Supervisor
 
-Only = Literal["submission", "relay", "postfix"]
+Only = Literal["submission", "relay", "postfix", "leases", "enforcer", "watch"]
 
 
 def serve(path: Path, only: Only | None = None) -> int:
@@ -67,9 +67,18 @@ def serve(path: Path, only: Only | None = None) -> int:
 
 def _parts(present: Present, only: Only | None) -> list[Part]:
     """Those that are configured, or the one that is asked for."""
-    parts = []
-    if only in (None, "submission", "postfix", "relay") and present.config.mail is not None:
-        parts.append(mail.relay_alone(present) if only == "relay" else mail.part(present, only))
+    config, parts = present.config, list[Part]()
+    # the enforcer first: whoever asks it finds it there
+    if config.enforcer is not None and only in (None, "enforcer"):
+        parts.append(enforcer.made(present, config.enforcer))
+    if config.mail is not None and only in (None, "submission", "postfix"):
+        parts.append(mail.made(present, only))
+    if config.mail is not None and only == "relay":
+        parts.append(mail.relay_alone(present))
+    if config.leases is not None and only in (None, "leases"):
+        parts.append(leases.made(present, config.leases))
+    if config.watch is not None and only in (None, "watch"):
+        parts.append(watch.made(present, config.watch))
     if not parts:
         raise UserError(f"{present.path}: there is no [{only}] to serve; write it, or leave out --only")
     return parts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -11,8 +10,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from op25b.policy.fields import network, single_address
 from op25b.policy.intervals import Prefix
 from op25b.policy.model import Port, Table
+from op25b.processes.settings import File
 
-File = Annotated[Path, Field(strict=False)]
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
 
 
@@ -61,9 +60,3 @@ class LeaseServer(Table):
         if twice := next((each for each in prefixes if prefixes.count(each) > 1), None):
             raise ValueError(f"two clients have the prefix {twice}; write it once")
         return self
-
-    def absolute(self, folder: Path) -> LeaseServer:
-        """With every path that was relative, relative to `folder`."""
-        clients = tuple(each.model_copy(update={"secret_file": folder / each.secret_file}) for each in self.clients)
-        http = self.http and self.http.model_copy(update={"token_file": folder / self.http.token_file})
-        return self.model_copy(update={"clients": clients, "http": http})
