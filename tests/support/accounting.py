@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -73,12 +74,17 @@ def packet(
 
 @dataclass
 class Taken:
-    """A store that keeps facts in memory. `error`: what it raises instead."""
+    """A store that keeps facts in memory. `error`: what it raises instead. While `open` is not set it is locked."""
 
     facts: list[Fact] = field(default_factory=list)
     error: Exception | None = None
+    open: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.open.set()
 
     def merge(self, facts: Iterable[Fact], now: datetime) -> Merged:
+        assert self.open.wait(30)
         if self.error is not None:
             raise self.error
         self.facts += facts

@@ -177,21 +177,23 @@ def test_what_is_no_address_matter_is_acknowledged() -> None:
 
 def test_beyond_the_bound_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intakes, "MOST", 2)
-    hold = asyncio.Event()
+    taken = Taken()
+    taken.open.clear()
 
     async def script(server: Served, bng: AccessServer) -> None:
         for identifier in range(5):
             bng.send(packet(identifier=identifier))
+        while server.counted(Counted.OVERFLOWED) < 3:
+            await asyncio.sleep(0)
+        taken.open.set()
         answers = [await bng.answer() for _ in range(2)]
         with pytest.raises(TimeoutError):
             await bng.answer(0.05)
         assert [answer[1] for answer in answers] == [0, 1]
         assert server.counted(Counted.OVERFLOWED) == 3
         assert await bng.ask(packet(identifier=4))  # sent again
-        hold.set()
 
-    play(script)
-    assert hold.is_set()
+    play(script, taken)
 
 
 def test_answers_are_forgotten() -> None:

@@ -7,7 +7,7 @@ from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
 
 from op25b.subscribers.accounting.faults import Discarded, Fault
-from op25b.subscribers.leases import Claim, Fact, Release, Restart
+from op25b.subscribers.leases.facts import Claim, Fact, Release, Restart
 
 Attributes = dict[int, list[bytes]]
 """The values by the attributes' numbers, in the order in which they came."""

@@ -63,7 +63,7 @@ def _octets(value: object) -> bytes:
 
 
 def _number(value: object) -> bytes:
-    if type(value) is not int or not 0 <= value < 1 << 32:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 32:
         raise ValueError("a number is none")
     return value.to_bytes(4)
 
