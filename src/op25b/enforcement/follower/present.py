@@ -1,0 +1,119 @@
+"""The present state of leases and exemptions as the store has it: all of it, or of what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from op25b.enforcement.follower.desired import Prefixes, desired
+from op25b.enforcement.members import Members
+from op25b.store import Store, changes
+from op25b.store.changes import Change
+from op25b.subscribers.exemptions import queries
+from op25b.subscribers.exemptions.transitions import Kind
+from op25b.subscribers.leases import present as leases
+
+FEW = 50_000
+"""Exempt subscribers who are asked about one by one; for more it is quicker to read all leases."""
+HORIZON = timedelta(minutes=10)
+"""Leases that end within this time are watched; everything is read anew far more often."""
+
+Ends = list[tuple[datetime, str]]
+"""When leases of exempt subscribers end unless they are renewed, and their prefixes; within the horizon."""
+
+
+@dataclass(frozen=True)
+class Everything:
+    """What should be in the live sets. `newest`: the last change in the feed that it is certain to have."""
+
+    newest: int
+    wanted: Members
+    ends: Ends
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was looked at, and what of it should be in the live sets."""
+
+    looked: Members
+    wanted: Members
+    ends: Ends
+
+
+class Forgotten(Exception):
+    """The feed no longer has all changes since the last one that was read."""
+
+
+class Present:
+    """Reads one store. Each method raises UserError when it is away."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def everything(self, at: datetime) -> Everything:
+        """All that should be there at `at`, which is now."""
+        with self.store.read() as connection:
+            newest = changes.newest(connection)
+            exempt, own = set[str](), dict[str, set[str]]({Kind.PREFIX: set(), Kind.DESTINATION: set()})
+            for kind, subscriber, prefix in queries.subjects_in_force(connection, at):
+                if kind == Kind.SUBSCRIBER:
+                    exempt.add(subscriber or "")
+                else:
+                    own[kind].add(prefix or "")
+            holders, ends = self._held(connection, exempt, at)
+        wanted = desired(holders, exempt, own[Kind.PREFIX], own[Kind.DESTINATION])
+        return Everything(newest, wanted.members(), ends)
+
+    def _held(self, connection: Connection, exempt: Collection[str], at: datetime) -> tuple[dict[str, str], Ends]:
+        if len(exempt) > FEW:
+            return leases.all_holders(connection, at), leases.ending(connection, at, at + HORIZON)
+        held = [each for found in leases.held_by(connection, exempt, at).values() for each in found]
+        return {each.prefix: each.subscriber for each in held}, _ends(held, at)
+
+    def of(self, found: Iterable[Change], at: datetime) -> Looked:
+        """What these changes concern, as it is now."""
+        subjects: dict[str, set[str]] = {"prefix": set(), "subscriber": set()}
+        for kind, subject in found:
+            subjects[kind].add(subject)
+        prefixes = subjects["prefix"]
+        with self.store.read() as connection:
+            if subjects["subscriber"]:
+                held = leases.held_by(connection, subjects["subscriber"], at)
+                prefixes |= {each.prefix for found in held.values() for each in found}
+            holders = leases.holders(connection, prefixes, at)
+            having = queries.of_subscribers(connection, {each.subscriber for each in holders.values()}, at)
+            own = queries.of_prefixes(connection, prefixes, at)
+        exempt = {each.subscriber for each in having}
+        wanted = desired(
+            {prefix: each.subscriber for prefix, each in holders.items()},
+            exempt,
+            (each.prefix for each in own if each.kind == Kind.PREFIX),
+            (each.prefix for each in own if each.kind == Kind.DESTINATION),
+        )
+        looked = Prefixes(frozenset(prefixes), frozenset(prefixes))
+        ends = _ends((each for each in holders.values() if each.subscriber in exempt), at)
+        return Looked(looked.members(), wanted.members(), ends)
+
+    def changes(self, last: int, limit: int) -> list[tuple[int, Change]]:
+        """(id, change) of what came after `last`. Raises Forgotten."""
+        with self.store.read() as connection:
+            if not changes.continues(connection, last):
+                raise Forgotten
+            return changes.after(connection, last, limit)
+
+    def turned(self, after: datetime, until: datetime) -> list[Change]:
+        """Whom an exemption concerns that began or ended after the one instant and not after the other."""
+        with self.store.read() as connection:
+            return queries.turned(connection, after, until)
+
+    def next_turn(self, after: datetime) -> datetime | None:
+        """When an exemption begins or ends next."""
+        with self.store.read() as connection:
+            return queries.next_moment(connection, after)
+
+
+def _ends(held: Iterable[leases.Held], at: datetime) -> Ends:
+    return [(each.expires, each.prefix) for each in held if each.expires is not None and each.expires <= at + HORIZON]
