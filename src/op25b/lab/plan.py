@@ -128,6 +128,10 @@ class LabPlan:
         known = [address for each in self.hosts for home in (each.addresses, *each.later) for address in home]
         return Lease(self.who(host), session, tuple(leased(each, known, self.pools) for each in addresses))
 
+    def leases(self) -> Iterator[Lease]:
+        """Of every subscriber, from the start."""
+        return (self.lease(host, host, self.host(host).addresses) for host in self.subscribers.values())
+
     def router(self, name: str) -> str:
         """The edge router that a host is behind, its own provider's; for a host that is behind none, `edge`."""
         uplink = self.host(name).uplink
@@ -259,7 +263,7 @@ def _mail_servers(provider: Provider, hosts: dict[str, Host], accounts: dict[str
         yield MailServer(
             home.name, home.name, (f"{home.name}.{HOME_DOMAIN}",), home.addresses, (25,), (HOME_DOMAIN,),
             tuple(map(whole, home.addresses)), servers.reached_from(home.addresses, foreign),
-            servers.smart_hosts(accounts.get(home.name), provider.servers),
+            servers.smart_hosts(accounts.get(home.name), provider.servers), servers.crowd_routes(hosts["crowd"].routed),
         )  # fmt: skip
 
 

@@ -19,6 +19,17 @@ from op25b.policy.model import Exemption, Policy, Scope
 from op25b.policy.model import Pool as PolicyPool
 
 _SUBDOMAINS = ("aa2", "bb3")
+FASTER = """
+[watch]
+return_seconds = 1
+patience_seconds = 4
+"""
+"""A lab's minutes are seconds: the same target a second later is a new try, and whether that comes is seen in four."""
+
+
+def in_lab(policy: Policy, text: str) -> str:
+    """The lab's copy of a policy file: the watch need not wait, unless the file says itself for how long it does."""
+    return text if "watch" in policy.model_fields_set else text + FASTER
 
 
 def provider(policy: Policy, text: str, claims: Iterable[Claim]) -> Provider:
