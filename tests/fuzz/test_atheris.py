@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz import target_accounting
 from tests.fuzz.target_protocol import one_input
 from tests.submission.protocol.test_dialogues import DIALOGUES, read
+from tests.subscribers.accounting.test_packets import goldens
+from tests.subscribers.accounting.test_rest import FREERADIUS
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
@@ -25,11 +28,24 @@ def test_the_target_takes_every_seed(path: Path) -> None:
     one_input(seed(path))
 
 
+def accounting_seeds() -> list[bytes]:
+    """Packets by octets and by attributes, and what FreeRADIUS posts."""
+    packets = [golden.octets for golden in goldens()]
+    return [b"j" + FREERADIUS.encode(), *(b"p" + each for each in packets), *(b"a" + each[20:] for each in packets)]
+
+
+def test_the_target_takes_every_report() -> None:
+    for each in accounting_seeds():
+        target_accounting.one_input(each)
+
+
 @pytest.mark.long
-def test_atheris_finds_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["protocol", "accounting"])
+def test_atheris_finds_nothing(target: str, tmp_path: Path) -> None:
     pytest.importorskip("atheris")
-    for path in DIALOGUES:
-        (tmp_path / path.stem).write_bytes(seed(path))
-    command = [sys.executable, "-m", "tests.fuzz.target_protocol", f"-max_total_time={SECONDS}", "-timeout=10"]
+    seeds = [seed(path) for path in DIALOGUES] if target == "protocol" else accounting_seeds()
+    for number, each in enumerate(seeds):
+        (tmp_path / str(number)).write_bytes(each)
+    command = [sys.executable, "-m", f"tests.fuzz.target_{target}", f"-max_total_time={SECONDS}", "-timeout=10"]
     result = subprocess.run([*command, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-4000:]

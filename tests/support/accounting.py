@@ -99,6 +99,7 @@ class Served:
     port: Accounting
     intake: Intake
     board: Board
+    complaints: Complaints
     said: list[dict[str, Any]]
 
     def counted(self, metric: Counted) -> int:
@@ -129,7 +130,7 @@ async def served(
         local_addr=("127.0.0.1", 0),
     )
     try:
-        yield Served(transport.get_extra_info("sockname"), port, intake, board, said)
+        yield Served(transport.get_extra_info("sockname"), port, intake, board, complaints, said)
     finally:
         port.deaf = True
         await intake.close()

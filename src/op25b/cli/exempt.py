@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import dns.resolver
 import typer
 
 from op25b.cli import output, policyfile, stores
@@ -27,11 +26,9 @@ from op25b.subscribers.exemptions.records import Exemption
 from op25b.subscribers.exemptions.request import Asked
 from op25b.subscribers.exemptions.transitions import OVER, Kind, State, Step
 
-DNS_SECONDS = 5.0
-
 app = typer.Typer(help="Exemptions: who may send on port 25 all the same.", no_args_is_help=True, rich_markup_mode=None)
 
-Number = Annotated[int, typer.Argument(metavar="NUMBER", help="The exemption's number.", min=1)]
+Number = Annotated[int, typer.Argument(metavar="NUMBER", help="The exemption's number.", min=1, max=records.HIGHEST)]
 PolicyFile = Annotated[Path, typer.Option("--policy", envvar="OP25B_POLICY", metavar="POLICY", help="The policy file.")]
 NeededWhy = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; the audit trail keeps it.")]
 Overrides = Annotated[
@@ -91,7 +88,7 @@ def review(
     loaded = policyfile.policy(policy)
     with stores.opened(store) as opened:
         done = stores.by(by, why)
-        look = checks.looking(opened, loaded, resolver(), done.at)
+        look = checks.looking(opened, loaded, checks.resolver(), done.at)
         _said(Desk(opened, loaded).review(number, done, look), json)
 
 
@@ -222,13 +219,6 @@ def terms(
         output.data(published(loaded, counted))
     else:
         output.text("\n\n".join("\n".join(lines) for lines in spoken(loaded, counted).values()))
-
-
-def resolver() -> dns.resolver.Resolver:
-    """This host's, which gives up in time."""
-    found = dns.resolver.Resolver()
-    found.lifetime = DNS_SECONDS
-    return found
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import typer
 
 from op25b.cli import output
 from op25b.cli.integrate_dovecot import dovecot
+from op25b.cli.integrate_freeradius import freeradius
 from op25b.cli.service.present import read
 from op25b.errors import UserError
 from op25b.submission.postfix import parameters
@@ -44,3 +45,4 @@ def postfix(
 
 
 app.command()(dovecot)
+app.command()(freeradius)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from op25b.subscribers.accounting import posted
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from op25b.cli import output
+from op25b.cli.service.config import load
+from op25b.errors import UserError
+from op25b.subscribers.accounting import job, posted
 from op25b.subscribers.accounting.config import Http
 
 MODULE = "mods-enabled/op25b"
@@ -57,3 +65,19 @@ def files(http: Http, token: str) -> dict[str, str]:
     url = f"http://{host}:{http.port}"
     module = _MODULE.format(url=url, target=posted.TARGET.decode(), user=posted.USER, token=token)
     return {MODULE: module, POLICY: _POLICY}
+
+
+def freeradius(
+    config: Annotated[Path, typer.Argument(help="The service's configuration, with [leases.http].")],
+    file: Annotated[
+        Literal["mods-enabled/op25b", "policy.d/op25b"] | None, typer.Option("--file", help="Print one file alone.")
+    ] = None,
+) -> None:
+    """Print what FreeRADIUS 3.2 needs to report accounting, so that op25b knows who holds which address."""
+    read = load(config)
+    if read.leases is None or read.leases.http is None:
+        raise UserError(f"{config}: there is no [leases.http]; it says where FreeRADIUS reaches op25b")
+    http = read.leases.http
+    texts = files(http, job.token(http.token_file))
+    whole = "\n".join(f"# --- {name}\n\n{text}" for name, text in texts.items())
+    output.text((whole if file is None else texts[file]).rstrip())

@@ -17,6 +17,7 @@ from op25b.errors import Missing, UserError
 
 LATER = {
     "account": "op25b.cli.account",
+    "api": "op25b.cli.api",
     "exempt": "op25b.cli.exempt",
     "integrate": "op25b.cli.integrate",
     "lab": "op25b.cli.lab",

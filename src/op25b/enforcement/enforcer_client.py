@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,6 +45,10 @@ class Client:
         except BaseException:
             self._socket.close()
             raise
+
+    def fileno(self) -> int:
+        """Readable while nothing is asked when the enforcer has gone."""
+        return self._socket.fileno()
 
     def close(self) -> None:
         """A replace that is under way is given up by that."""
@@ -175,6 +180,8 @@ class Client:
         return bytes(buffer)
 
     def _gone(self, error: OSError) -> Away:
-        # half an answer may still come: nothing can be read from this connection any more
-        self._socket.close()
+        # half an answer may still come: nothing can be read from this connection any more. Not closed here, as another
+        # thread may wait for it
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         return Away(f"the enforcer does not answer ({error.strerror or error})")

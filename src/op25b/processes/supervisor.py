@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from socket import socket
 
 from structlog.typing import FilteringBoundLogger
@@ -100,6 +101,8 @@ class Supervisor:
             # a reload is for those who listen to it, and ends nobody
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            # what `ps -o comm` shows
+            Path("/proc/self/comm").write_text(f"op25b {job.name}")
             self._close_sockets(job.sockets)
             drop(job.keeps, self.whom)
             job.run(self._pipe[0])

@@ -162,10 +162,17 @@ leases = Table(
     Column("session", _LARGE, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
     Column("prefix", Text, primary_key=True, doc="192.0.2.1/32, 2001:db8::/56"),
     Column("first_at", Micros, nullable=False, doc="the first report that named it"),
-    Column("seen_at", Micros, nullable=False, doc="the latest claim that named it"),
+    Column("seen_at", Micros, doc="the latest claim that named it; null: the latest of the session"),
     Column("started_at", Micros, nullable=False, doc="since when the session has it, as all its leases tell"),
     Column("dropped_at", Micros, doc="when the session had left it for another prefix, as all its leases tell"),
     Index("ix_leases_prefix", "prefix", "started_at"),
+    Index(
+        "ix_leases_dropped",
+        "session",
+        "prefix",
+        sqlite_where=text("dropped_at IS NOT NULL"),
+        postgresql_where=text("dropped_at IS NOT NULL"),
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -173,14 +180,7 @@ newest_claims = Table(
     "newest_claims",
     metadata,
     Column("prefix", Text, primary_key=True),
-    Column(
-        "session",
-        _LARGE,
-        ForeignKey("sessions.id", ondelete="CASCADE"),
-        primary_key=True,
-        doc="whose lease of the prefix has the latest seen_at; several, if they share it",
-    ),
-    Index("ix_newest_claims_session", "session"),
+    Column("session", _LARGE, primary_key=True, doc="whose claim to the prefix is the newest; several may share that"),
     sqlite_with_rowid=False,
 )
 

@@ -73,6 +73,7 @@ async def _run(
             said[metric] = value
 
     stop = until_told(parent, Reload(reread, take, log))
+    alive()
     try:
         await follower.run(stop, alive)
     finally:

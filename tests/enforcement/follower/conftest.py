@@ -9,6 +9,7 @@ import pytest
 
 from op25b.enforcement.members import Delta, Members, normal
 from op25b.enforcement.prefix_texts import members, texts
+from op25b.enforcement.requests import Code, Refused, State
 from op25b.store import Store, upgrade
 from tests.subscribers.exemptions.conftest import confine, put
 from tests.support.databases import postgresql, url
@@ -26,19 +27,31 @@ def written(found: Members) -> set[str]:
 
 
 class FakeEnforcer:
-    """Takes what the real one takes, and refuses what the kernel would."""
+    """Takes what the real one takes. `room`: how many members it has room for; `epoch`: what it says."""
 
     def __init__(self) -> None:
         self.held = set[str]()
         self.requests = 0
+        self.room = 1000
+        self.epoch = 1
 
-    def change(self, delta: Delta) -> None:
-        self.requests += 1
-        self.held = self.held - written(delta.remove) | written(delta.add)
+    def hello(self) -> State:
+        return State(self.epoch)
 
-    def replace(self, wanted: Members) -> None:
+    def change(self, delta: Delta) -> State:
+        return self._hold(self.held - written(delta.remove) | written(delta.add))
+
+    def replace(self, wanted: Members) -> State:
+        return self._hold(written(wanted))
+
+    def _hold(self, held: set[str]) -> State:
         self.requests += 1
-        self.held = written(wanted)
+        if any(text.endswith("/8") for text in held):
+            raise Refused(Code.TOO_WIDE, "a prefix is wider than /16")
+        if len(held) > self.room and len(held) > len(self.held):
+            raise Refused(Code.FULL, "more members than there is room for")
+        self.held = held
+        return State(self.epoch)
 
     def read(self) -> Members:
         to = {text.removeprefix("->") for text in self.held if text.startswith("->")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,9 @@ from sqlalchemy import delete, update
 from op25b.enforcement.follower import follower as module
 from op25b.enforcement.follower import present as present_module
 from op25b.enforcement.follower.follower import Follower
+from op25b.enforcement.follower.metrics import Followed
 from op25b.enforcement.follower.present import Forgotten, Present
+from op25b.processes.board import Board
 from op25b.store import Store, changes
 from op25b.store.tables import exemptions, metadata, quarantine
 from op25b.subscribers.leases import Claim, Fact, Leases, Release, Restart
@@ -31,8 +33,8 @@ class Site:
     def __init__(self, store: Store) -> None:
         self.store, self.at = store, START
         self.present, self.leases = Present(store), Leases(store, EXPIRE)
-        self.enforcer = FakeEnforcer()
-        self.follower = Follower(self.present, lambda: self.at)
+        self.enforcer, self.meters = FakeEnforcer(), Board("op25b_follower", Followed).of()
+        self.follower = Follower(self.present, lambda: self.at, self.meters)
         self.follower.begin(self.enforcer)
 
     def merge(self, *facts: Fact) -> tuple[str, ...]:
@@ -43,7 +45,9 @@ class Site:
         return self.merge(Claim(source, session, subscriber, prefixes, self.at, self.at))
 
     def release(self, subscriber: str, *prefixes: str) -> tuple[str, ...]:
-        return self.merge(Release("bng", f"{subscriber}-{prefixes[0]}-{len(prefixes)}", subscriber, prefixes, self.at, self.at))
+        return self.merge(
+            Release("bng", f"{subscriber}-{prefixes[0]}-{len(prefixes)}", subscriber, prefixes, self.at, self.at)
+        )
 
     def note(self, *found: changes.Change) -> None:
         with self.store.write() as connection:
@@ -211,7 +215,7 @@ def test_a_change_that_fails_is_not_taken_for_done(site: Site, put: Put) -> None
     with pytest.raises(ConnectionError):
         site.follower.changed(changed)
     assert not site.follower.in_step
-    assert site.follower.members == 0
+    assert site.meters.get(Followed.MEMBERS) == 0
 
 
 def test_a_burst_is_done_in_batches(site: Site, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,12 +232,63 @@ def test_a_burst_is_done_in_batches(site: Site, put: Put, monkeypatch: pytest.Mo
 def test_what_is_amiss_is_counted(site: Site, put: Put) -> None:
     put(subscriber="taro")
     site.follower.changed(site.claim("taro", HOME, SIX))
-    assert site.follower.audit(site.enforcer) == (0, 0)
+    assert site.follower.audit(site.enforcer) == 0
     site.enforcer.held ^= {HOME, NEXT}
-    assert site.follower.audit(site.enforcer) == (0, 2)
+    assert site.follower.audit(site.enforcer) == 2
     with site.store.write() as connection:
         connection.execute(delete(exemptions))
-    assert site.follower.audit(site.enforcer) == (2, 2)
+    assert site.follower.audit(site.enforcer) == 4
+    assert site.meters.get(Followed.AMISS) == 6
+
+
+def test_live_sets_that_were_made_anew(site: Site, put: Put) -> None:
+    put(subscriber="taro")
+    site.enforcer.epoch += 1
+    with pytest.raises(Forgotten):
+        site.follower.ask()
+    with pytest.raises(Forgotten):
+        site.follower.changed(site.claim("taro", HOME))
+    site.follower.begin(site.enforcer)
+    site.follower.ask()
+
+
+@pytest.mark.parametrize("begin", [True, False])
+def test_no_room_for_some(site: Site, put: Put, begin: bool) -> None:
+    """Those who fit get in, and who ends goes out."""
+    put(subscriber="taro")
+    put(subscriber="jiro")
+    site.follower.changed(site.claim("jiro", NEXT))
+    site.enforcer.room = 4
+    prefixes = [f"198.51.100.{number}/32" for number in range(9)]
+    changed = site.claim("taro", *prefixes)
+    if begin:
+        site.follower.begin(site.enforcer)
+    else:
+        site.follower.changed(changed)
+    assert len(site.enforcer.held) == 4
+    assert NEXT in site.enforcer.held
+    assert (site.meters.get(Followed.MEMBERS), site.meters.get(Followed.REFUSED)) == (4, 6)
+    site.follower.changed(site.release("jiro", NEXT))
+    assert NEXT not in site.enforcer.held
+    assert site.follower.audit(site.enforcer) > 0
+    site.enforcer.room = 100
+    site.follower.begin(site.enforcer)
+    assert site.enforcer.held == set(prefixes)
+    assert (site.meters.get(Followed.MEMBERS), site.meters.get(Followed.REFUSED)) == (9, 0)
+
+
+@pytest.mark.parametrize("begin", [True, False])
+def test_a_prefix_that_is_too_wide_keeps_nobody_out(site: Site, put: Put, begin: bool) -> None:
+    put(kind="prefix", subscriber=None, prefix="10.0.0.0/8")
+    put(kind="prefix", subscriber=None, prefix="198.51.100.0/24")
+    put(subscriber="taro")
+    changed = site.claim("taro", HOME)
+    if begin:
+        site.follower.begin(site.enforcer)
+    else:
+        site.follower.changed(["10.0.0.0/8", "198.51.100.0/24", *changed])
+    assert site.enforcer.held == {HOME, "198.51.100.0/24"}
+    assert site.meters.get(Followed.REFUSED) == 1
 
 
 SUBSCRIBERS = ("taro", "jiro", "hanako")

@@ -10,7 +10,7 @@ import pytest
 
 from op25b.enforcement.follower import mirror as module
 from op25b.enforcement.follower.mirror import Mirror
-from op25b.enforcement.members import Delta, Members, normal
+from op25b.enforcement.members import Members, normal
 from op25b.enforcement.prefix_texts import members, texts
 
 HOSTS = [f"192.0.2.{number}/32" for number in range(60)]

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from op25b.cli.service import enforcer, leases, mail, watch
+from op25b.cli.service import enforcer, leases, mail, upkeep, watch
 from op25b.cli.service.config import Health
 from op25b.cli.service.part import Part
 from op25b.cli.service.present import Present
@@ -79,6 +79,8 @@ def _parts(present: Present, only: Only | None) -> list[Part]:
         parts.append(leases.made(present, config.leases))
     if config.watch is not None and only in (None, "watch"):
         parts.append(watch.made(present, config.watch))
+    if config.leases is not None and only is None:
+        parts.append(upkeep.made(present))
     if not parts:
         raise UserError(f"{present.path}: there is no [{only}] to serve; write it, or leave out --only")
     return parts

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from op25b.cli.service.part import Part
 from op25b.cli.service.present import Present
 from op25b.errors import UserError
 from op25b.policy.model import Policy
@@ -21,9 +22,9 @@ FEED = timedelta(days=1)
 """How long a follower may be away and go on from where it was; after that it reads everything anew."""
 
 
-def job(present: Present) -> Job:
+def made(present: Present) -> Part:
     """Several hosts may do it at the same time."""
-    return Job("upkeep", lambda parent: asyncio.run(_work(present, parent)))
+    return Part([Job("upkeep", lambda parent: asyncio.run(_work(present, parent)))], [])
 
 
 async def _work(present: Present, parent: int) -> None:

@@ -10,11 +10,15 @@ import heapq
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Protocol
 
+from op25b.enforcement.follower import insisting
+from op25b.enforcement.follower.insisting import Done, Enforcer
+from op25b.enforcement.follower.metrics import Followed
 from op25b.enforcement.follower.mirror import Mirror
 from op25b.enforcement.follower.present import Forgotten, Present
-from op25b.enforcement.members import Delta, Members, count, difference
+from op25b.enforcement.members import Members, count, difference
+from op25b.enforcement.requests import State
+from op25b.processes.board import Meters
 from op25b.store.changes import Change
 
 BATCH = 2_000
@@ -23,25 +27,19 @@ GAP = timedelta(minutes=2)
 """After a longer time without a look at the clock (the host slept, the clock was set) everything is read anew."""
 
 
-class Enforcer(Protocol):
-    """The client of the enforcer (`op25b.enforcement.client`)."""
-
-    def change(self, delta: Delta) -> None: ...
-    def replace(self, members: Members) -> object: ...
-    def read(self) -> Members: ...
-
-
 class Follower:
     """Of one router. Safe to share between threads; `now` gives the present instant.
 
-    Methods raise what the store (UserError) and the enforcer raise; after that, and after Forgotten, only `begin`
-    makes it known again what the live sets hold.
+    Methods raise what the store (UserError) and the enforcer (Away, Refused) raise. After that, and after Forgotten,
+    only `begin` makes it known again what the live sets hold.
     """
 
-    def __init__(self, present: Present, now: Callable[[], datetime]) -> None:
-        self._present, self._now = present, now
+    def __init__(self, present: Present, now: Callable[[], datetime], meters: Meters) -> None:
+        self._present, self._now, self._meters = present, now, meters
         self._turn = Lock()
         self._enforcer: Enforcer | None = None
+        self._epoch = 0
+        # what the live sets were asked to hold: all of it is there, but for what was refused
         self._mirror = Mirror({})
         self._ends: list[tuple[datetime, str]] = []
         self._last = 0
@@ -53,25 +51,22 @@ class Follower:
         """Whether what the live sets hold is known, and follows the store."""
         return self._enforcer is not None
 
-    @property
-    def members(self) -> int:
-        """How many prefixes the live sets hold."""
-        return len(self._mirror)
-
-    def begin(self, enforcer: Enforcer) -> object:
-        """Read everything, and let the live sets hold exactly that; what the enforcer says of it. From then on in step."""
+    def begin(self, enforcer: Enforcer) -> Done:
+        """Read everything, and let the live sets hold exactly that. From then on in step."""
         self.lose()
         at = self._now()
         everything = self._present.everything(at)
-        repaired = enforcer.replace(everything.wanted)
+        done = insisting.replace(enforcer, everything.wanted)
+        following = self._present.next_turn(at)
+        self._meters.add(Followed.READINGS)
         with self._turn:
-            self._mirror = Mirror(everything.wanted)
+            self._mirror, self._epoch = Mirror(everything.wanted), done.state.epoch
             self._ends = everything.ends
             heapq.heapify(self._ends)
-            self._last, self._until = everything.newest, at
-            self._next = self._present.next_turn(at)
+            self._last, self._until, self._next = everything.newest, at, following
             self._enforcer = enforcer
-        return repaired
+            self._count(done.refused - self._meters.get(Followed.REFUSED))
+        return done
 
     def lose(self) -> None:
         """The enforcer or the store is away."""
@@ -96,15 +91,32 @@ class Follower:
             return True
 
     def catch_up(self) -> None:
-        """Do what follows from the changes that the feed has, and from the time. Raises Forgotten too."""
+        """Do what follows from the time, and from the changes that the feed has. Raises Forgotten too."""
+        while self._caught_up():
+            pass
+
+    def _caught_up(self) -> bool:
+        """A batch of it, so that others have their turn; whether there may be more."""
         with self._turn:
             if self._enforcer is None:
-                return
+                return False
             self._keep_time(self._enforcer)
-            while found := self._present.changes(self._last, BATCH):
+            found = self._present.changes(self._last, BATCH)
+            if found:
                 self._treat(self._enforcer, (change for _, change in found))
                 self._last = found[-1][0]
                 self._next = self._present.next_turn(self._until)
+            return len(found) == BATCH
+
+    def ask(self) -> None:
+        """Ask the enforcer for a sign of life. Raises Forgotten if the live sets may hold what was not asked for."""
+        with self._turn:
+            if self._enforcer is not None:
+                self._check(self._enforcer.hello())
+
+    def _check(self, state: State) -> None:
+        if state.epoch != self._epoch:
+            raise Forgotten
 
     def next_moment(self) -> datetime | None:
         """When something will follow from the time; None: from no time that is known."""
@@ -128,17 +140,25 @@ class Follower:
 
     def _treat(self, enforcer: Enforcer, found: Iterable[Change]) -> None:
         changes = list(dict.fromkeys(found))
+        self._meters.add(Followed.CHANGES, len(changes))
         for start in range(0, len(changes), BATCH):
             seen = self._present.of(changes[start : start + BATCH], self._now())
             change = self._mirror.delta(seen.looked, seen.wanted)
             if change:
-                enforcer.change(self._mirror.in_kernel(change))
+                done = insisting.change(enforcer, self._mirror.in_kernel(change))
                 self._mirror.change(change)
+                self._check(done.state)
+                self._count(done.refused)
             for end in seen.ends:
                 heapq.heappush(self._ends, end)
 
-    def audit(self, enforcer: Enforcer) -> tuple[int, int]:
-        """Compare everything: how many members are not as the store has them, and how many not as the kernel has them.
+    def _count(self, refused: int) -> None:
+        refused += self._meters.get(Followed.REFUSED)
+        self._meters.set(Followed.REFUSED, refused)
+        self._meters.set(Followed.MEMBERS, max(0, len(self._mirror) - refused))
+
+    def audit(self, enforcer: Enforcer) -> int:
+        """Compare everything: how many members the store has otherwise, and how many the kernel.
 
         What happens meanwhile is not held up, and not counted: only what is amiss before and after. More than none
         calls for `begin`. `enforcer`: another connection than that of `begin`, as this takes its time.
@@ -149,7 +169,9 @@ class Follower:
         after = self._members()
         with self._turn:
             self._ends = sorted({*self._ends, *everything.ends})
-        return amiss(everything.wanted, before, after), amiss(held, before, after)
+        found = amiss(everything.wanted, before, after) + amiss(held, before, after)
+        self._meters.add(Followed.AMISS, found)
+        return found
 
     def _members(self) -> Members:
         with self._turn:

@@ -57,15 +57,14 @@ class Present:
         """All that should be there at `at`, which is now."""
         with self.store.read() as connection:
             newest = changes.newest(connection)
-            exempt, own = set[str](), dict[str, set[str]]({Kind.PREFIX: set(), Kind.DESTINATION: set()})
+            exempt, sources, destinations = set[str](), set[str](), set[str]()
             for kind, subscriber, prefix in queries.subjects_in_force(connection, at):
-                if kind == Kind.SUBSCRIBER:
-                    exempt.add(subscriber or "")
-                else:
-                    own[kind].add(prefix or "")
+                if subscriber is not None and kind == Kind.SUBSCRIBER:
+                    exempt.add(subscriber)
+                elif prefix is not None:
+                    (sources if kind == Kind.PREFIX else destinations).add(prefix)
             holders, ends = self._held(connection, exempt, at)
-        wanted = desired(holders, exempt, own[Kind.PREFIX], own[Kind.DESTINATION])
-        return Everything(newest, wanted.members(), ends)
+        return Everything(newest, desired(holders, exempt, sources, destinations).members(), ends)
 
     def _held(self, connection: Connection, exempt: Collection[str], at: datetime) -> tuple[dict[str, str], Ends]:
         if len(exempt) > FEW:
@@ -86,12 +85,12 @@ class Present:
             holders = leases.holders(connection, prefixes, at)
             having = queries.of_subscribers(connection, {each.subscriber for each in holders.values()}, at)
             own = queries.of_prefixes(connection, prefixes, at)
-        exempt = {each.subscriber for each in having}
+        exempt = {each.subscriber for each in having if each.subscriber is not None}
         wanted = desired(
             {prefix: each.subscriber for prefix, each in holders.items()},
             exempt,
-            (each.prefix for each in own if each.kind == Kind.PREFIX),
-            (each.prefix for each in own if each.kind == Kind.DESTINATION),
+            (each.prefix for each in own if each.kind == Kind.PREFIX and each.prefix is not None),
+            (each.prefix for each in own if each.kind == Kind.DESTINATION and each.prefix is not None),
         )
         looked = Prefixes(frozenset(prefixes), frozenset(prefixes))
         ends = _ends((each for each in holders.values() if each.subscriber in exempt), at)

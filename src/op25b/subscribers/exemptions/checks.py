@@ -31,6 +31,16 @@ class Resolver(Protocol):
     def resolve(self, qname: dns.name.Name, rdtype: str) -> Any: ...
 
 
+DNS_SECONDS = 5.0
+
+
+def resolver() -> dns.resolver.Resolver:
+    """This host's, which gives up in time."""
+    found = dns.resolver.Resolver()
+    found.lifetime = DNS_SECONDS
+    return found
+
+
 Holds = Callable[[str], list[Network]]
 """The prefixes that a subscriber holds now."""
 

@@ -34,6 +34,10 @@ class Conflict(UserError):
     """It is not in the state, or not of the version, that the change is for."""
 
 
+class Stale(Conflict):
+    """It was changed since it was looked at."""
+
+
 class NotAllowed(UserError):
     """Somebody else has to do it."""
 
@@ -61,7 +65,7 @@ class Desk:
         """Note a request. Raises UserError for one that cannot be meant, and Conflict if the same is asked already."""
         asked = checked(asked, self._policy)
         if asked.until_at is not None and asked.until_at <= by.at:
-            raise UserError(f"until {asked.until_at.isoformat()} is past")
+            raise UserError(f"until {asked.until_at.isoformat()} is past; name a later end, or none")
         same = (
             (exemptions.c.kind == asked.kind)
             & exemptions.c.subscriber.is_not_distinct_from(asked.subscriber)
@@ -138,7 +142,7 @@ class Desk:
         records.lock(connection)
         before = records.found(connection, number)
         if seen is not None and before.version != seen:
-            raise Conflict(f"exemption {number} was changed meanwhile (version {before.version}); look at it again")
+            raise Stale(f"exemption {number} was changed meanwhile (version {before.version}); look at it again")
         before = _settled(connection, before, by.at)
         if target(before.state, step) is None:
             raise Conflict(f"exemption {number} is {before.state}; {_possible(step)}")

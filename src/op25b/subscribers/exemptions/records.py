@@ -21,6 +21,10 @@ _LOCK = 0x6F703237
 """The advisory lock under which PostgreSQL changes exemptions one after the other: quotas count them."""
 
 
+HIGHEST = 2**31 - 1
+"""Number that an exemption can have: of an integer key on PostgreSQL."""
+
+
 class NotThere(UserError):
     """There is no such exemption."""
 

@@ -70,7 +70,9 @@ def _texts(asked: Asked) -> None:
         raise UserError("it is not said for which subscriber; name one, a prefix, or a destination")
     who = asked.subscriber
     if who is not None and not (who.strip() and who.isprintable() and len(who.encode()) <= LONGEST_SUBSCRIBER):
-        raise UserError(f"the subscriber is not a printable text of at most {LONGEST_SUBSCRIBER} octets")
+        raise UserError(
+            f"the subscriber is not a printable text of at most {LONGEST_SUBSCRIBER} octets; write it as the accounting has it"
+        )
     reason = asked.reason.strip()
     if not reason or len(reason) > LONGEST_REASON or not reason.replace("\n", " ").isprintable():
         raise UserError(f"the reason is not a text of at most {LONGEST_REASON} characters; say what is sent, and why")
@@ -81,7 +83,9 @@ def _order(asked: Asked) -> None:
     said = [(name, at) for name, at in instants.items() if at is not None]
     for (earlier, first), (later, second) in pairwise(said):
         if second < first or (second == first and later == "until" and earlier == "from"):
-            raise UserError(f"{later} {second.isoformat()} is not after {earlier} {first.isoformat()}")
+            raise UserError(
+                f"{later} {second.isoformat()} is not after {earlier} {first.isoformat()}; change one of them"
+            )
 
 
 def _prefix(asked: Asked, policy: Policy) -> Network | None:

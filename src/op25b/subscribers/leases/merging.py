@@ -13,9 +13,6 @@ from op25b.subscribers.leases import tables
 from op25b.subscribers.leases.facts import Fact
 from op25b.subscribers.leases.rows import Holding, Key, Lease, Reports, closed, gathered, holder, shaped
 
-_LOCK = 0x6F703237
-"""The advisory lock under which PostgreSQL merges: what changed is found by comparing before with after."""
-
 
 @dataclass(frozen=True)
 class Merged:
@@ -42,8 +39,7 @@ class Leases:
             return Merged((), 0)
         with self._store.write() as connection:
             raw = Raw(connection)
-            if raw.postgresql:
-                raw.run("SELECT pg_advisory_xact_lock(?)", _LOCK)
+            tables.lock(raw)
             batch = _Batch(raw, reports)
             written = batch.write(self._lengths)
             changed = batch.settle(micros(now))
@@ -90,11 +86,14 @@ class _Batch:
         tables.add_lengths(self._raw, self.lengths - lengths)
         return len(different)
 
-    def _different_leases(self) -> Iterator[tuple[int, str, Lease]]:
+    def _different_leases(self) -> Iterator[tuple[int, str, tables.LeaseRow]]:
         for key, leases in self._leases.items():
             number = self._ids[key]
             before = self._leases_before.get(number, {})
-            yield from ((number, prefix, lease) for prefix, lease in leases.items() if before.get(prefix) != lease)
+            for prefix, lease in leases.items():
+                row = tables.lease_row(lease, self._sessions[key])
+                if prefix not in before or row != tables.lease_row(before[prefix], self._before[key]):
+                    yield number, prefix, row
 
     def settle(self, now: int) -> tuple[str, ...]:
         """Bring the newest claims up to date; the prefixes whose holder is another subscriber than before."""

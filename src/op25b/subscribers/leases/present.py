@@ -45,8 +45,10 @@ def held_by(connection: Connection, subscribers: Collection[str], at: datetime) 
     """The prefixes that each of these subscribers holds now, in order; who holds none is not in it."""
     raw = Raw(connection)
     rows = raw.rows(
-        f"SELECT DISTINCT n.prefix FROM {raw.given(subscriber=str)} CROSS JOIN sessions s CROSS JOIN newest_claims n "
-        "WHERE s.subscriber = given.subscriber AND s.stopped_at IS NULL AND n.session = s.id",
+        f"SELECT DISTINCT n.prefix FROM {raw.given(subscriber=str)} "
+        "CROSS JOIN sessions s CROSS JOIN leases l CROSS JOIN newest_claims n "
+        "WHERE s.subscriber = given.subscriber AND s.stopped_at IS NULL AND l.session = s.id "
+        "AND n.prefix = l.prefix AND n.session = s.id",
         packed([subscriber] for subscriber in subscribers),
     )
     wanted, found = set(subscribers), defaultdict(list)
@@ -77,10 +79,11 @@ def all_holders(connection: Connection, at: datetime) -> dict[str, str]:
 
 
 def ending(connection: Connection, at: datetime, until: datetime) -> list[tuple[datetime, str]]:
-    """When leases that are held end, after `at` and not after `until`, unless reported again; their prefixes."""
+    """When leases that are held end, after `at` and by `until`, unless they are reported again; their prefixes."""
     rows = Raw(connection).rows(
-        "SELECT s.expires_at, n.prefix FROM sessions s CROSS JOIN newest_claims n "
-        "WHERE s.stopped_at IS NULL AND s.expires_at > ? AND s.expires_at <= ? AND n.session = s.id",
+        "SELECT s.expires_at, n.prefix FROM sessions s CROSS JOIN leases l CROSS JOIN newest_claims n "
+        "WHERE s.stopped_at IS NULL AND s.expires_at > ? AND s.expires_at <= ? AND l.session = s.id "
+        "AND n.prefix = l.prefix AND n.session = s.id",
         micros(at),
         micros(until),
     )

@@ -1,4 +1,8 @@
-"""Sessions, leases and newest claims as the store has them, by the driver's own cursor: NEVER is null there."""
+"""Sessions, leases and newest claims as the store has them, by the driver's own cursor.
+
+NEVER is null there, and so is the `seen` of a lease that the newest claim of its session named: then the usual report
+alters nothing but the row of the session.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,19 @@ from op25b.store.raw import Raw, Row, packed
 from op25b.subscribers.leases.rows import NEVER, Holding, Key, Lease, Session
 
 SESSION = f"s.started_at, s.seen_at, coalesce(s.stopped_at, {NEVER}), coalesce(s.expires_at, {NEVER})"
-LEASE = f"l.first_at, l.seen_at, l.started_at, coalesce(l.dropped_at, {NEVER})"
+LEASE = f"l.first_at, coalesce(l.seen_at, s.seen_at), l.started_at, coalesce(l.dropped_at, {NEVER})"
 KEY = "s.source, s.name, s.subscriber"
 RESTARTED = "(SELECT max(at) FROM restarts r WHERE r.source = s.source)"
 """The last restart of a session's source: where it did not end the session, no earlier one did."""
+
+
+_LOCK = 0x6F703237
+
+
+def lock(raw: Raw) -> None:
+    """Let nobody else merge until the transaction ends: what changed is found by comparing before with after."""
+    if raw.postgresql:
+        raw.run("SELECT pg_advisory_xact_lock(?)", _LOCK)
 
 
 def last_id(raw: Raw) -> int:
@@ -33,8 +46,8 @@ def sessions(raw: Raw, keys: Collection[Key]) -> dict[Key, tuple[int, Session]]:
 def leases(raw: Raw, numbers: Collection[int]) -> dict[int, dict[str, Lease]]:
     """All leases of the sessions with these ids, by prefix."""
     rows = raw.rows(
-        f"SELECT l.session, l.prefix, {LEASE} FROM {raw.given(session=int)} CROSS JOIN leases l "
-        "WHERE l.session = given.session",
+        f"SELECT l.session, l.prefix, {LEASE} FROM {raw.given(session=int)} CROSS JOIN sessions s CROSS JOIN leases l "
+        "WHERE s.id = given.session AND l.session = s.id",
         packed([number] for number in numbers),
     )
     found: dict[int, dict[str, Lease]] = defaultdict(dict)
@@ -66,8 +79,9 @@ def holding(row: Row | list[object]) -> Holding:
 def struck(raw: Raw, source: str, at: int) -> set[str]:
     """The prefixes whose newest claim is one of a session that a restart of its source ends."""
     rows = raw.rows(
-        "SELECT n.prefix FROM sessions s CROSS JOIN newest_claims n WHERE s.source = ? AND s.stopped_at IS NULL "
-        "AND s.started_at < ? AND s.seen_at <= ? AND n.session = s.id",
+        "SELECT n.prefix FROM sessions s CROSS JOIN leases l CROSS JOIN newest_claims n "
+        "WHERE s.source = ? AND s.stopped_at IS NULL AND s.started_at < ? AND s.seen_at <= ? "
+        "AND l.session = s.id AND n.prefix = l.prefix AND n.session = s.id",
         source,
         at,
         at,
@@ -99,16 +113,22 @@ def change_sessions(raw: Raw, rows: Iterable[tuple[int, Key, Session]]) -> None:
     raw.many("UPDATE sessions SET started_at = ?, seen_at = ?, stopped_at = ?, expires_at = ? WHERE id = ?", changed)
 
 
-def put_leases(raw: Raw, rows: Iterable[tuple[int, str, Lease]]) -> None:
+LeaseRow = tuple[int, int | None, int, int | None]
+
+
+def lease_row(lease: Lease, session: Session) -> LeaseRow:
+    """A lease as it is stored beside its session."""
+    seen = None if lease.seen == session.seen else lease.seen
+    return lease.first, seen, lease.started, _end(lease.dropped)
+
+
+def put_leases(raw: Raw, rows: Iterable[tuple[int, str, LeaseRow]]) -> None:
     """Add leases, or replace them."""
     raw.many(
         "INSERT INTO leases (session, prefix, first_at, seen_at, started_at, dropped_at) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (session, prefix) DO UPDATE SET first_at = excluded.first_at, seen_at = excluded.seen_at, "
         "started_at = excluded.started_at, dropped_at = excluded.dropped_at",
-        [
-            (number, prefix, lease.first, lease.seen, lease.started, _end(lease.dropped))
-            for number, prefix, lease in rows
-        ],
+        [(number, prefix, *row) for number, prefix, row in rows],
     )
 
 

@@ -32,19 +32,20 @@ def upgrade() -> None:
         sa.Column("session", _LARGE, sa.ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("prefix", sa.Text, primary_key=True),
         sa.Column("first_at", sa.BigInteger, nullable=False),
-        sa.Column("seen_at", sa.BigInteger, nullable=False),
+        sa.Column("seen_at", sa.BigInteger),
         sa.Column("started_at", sa.BigInteger, nullable=False),
         sa.Column("dropped_at", sa.BigInteger),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_leases_prefix", "leases", ["prefix", "started_at"])
+    left = sa.text("dropped_at IS NOT NULL")
+    op.create_index("ix_leases_dropped", "leases", ["session", "prefix"], sqlite_where=left, postgresql_where=left)
     op.create_table(
         "newest_claims",
         sa.Column("prefix", sa.Text, primary_key=True),
-        sa.Column("session", _LARGE, sa.ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("session", _LARGE, primary_key=True),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_newest_claims_session", "newest_claims", ["session"])
     op.create_table(
         "lease_lengths",
         sa.Column("version", sa.Integer, primary_key=True),

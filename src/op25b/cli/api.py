@@ -1,0 +1,55 @@
+"""api: who may use the HTTP interface."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from op25b.cli import output
+from op25b.cli.stores import Json
+from op25b.portal import tokens
+from op25b.portal.tokens import Role
+
+app = typer.Typer(help="The HTTP interface to exemptions.", no_args_is_help=True, rich_markup_mode=None)
+token = typer.Typer(help="Who may use it.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(token, name="token")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose it is: the name in the audit trail.")]
+File = Annotated[
+    Path,
+    typer.Option("--file", envvar="OP25B_API_TOKENS", metavar="FILE", help="The `tokens_file` of the configuration."),
+]
+FILE = Path("/etc/op25b/api-tokens")
+
+
+@token.command()
+def add(
+    name: Name,
+    role: Annotated[
+        Literal["read", "desk", "approver"],
+        typer.Option("--role", help="read: look; desk: ask and review too; approver: decide too."),
+    ],
+    file: File = FILE,
+) -> None:
+    """Make a token and print it, this once. The file holds its hash; who runs the interface need not be told."""
+    output.text(tokens.add(file, name, Role[role.upper()], os.urandom))
+
+
+@token.command("list")
+def list_(json: Json = False, file: File = FILE) -> None:
+    """Show who has a token, and for what."""
+    holders = sorted((holder.name, holder.role.name.lower()) for holder in tokens.read(file).values())
+    if json:
+        output.data([{"name": name, "role": role} for name, role in holders])
+    else:
+        output.table(("name", "role"), holders)
+
+
+@token.command()
+def remove(name: Name, file: File = FILE) -> None:
+    """End a token, from the next request on."""
+    tokens.remove(file, name)
+    output.text(f"{name} has no token any more")

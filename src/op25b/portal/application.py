@@ -1,0 +1,26 @@
+"""The interface as an ASGI application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+import op25b
+from op25b.portal import faults
+from op25b.portal.exemptions import Context, router
+from op25b.portal.guard import Guard
+from op25b.portal.limits import BoundedBodies
+
+
+def application(context: Context, guard: Guard) -> FastAPI:
+    """The application. Its OpenAPI document is at /openapi.json; pages that show it would fetch scripts elsewhere."""
+    made = FastAPI(
+        title="op25b exemptions",
+        version=op25b.__version__,
+        description="Exemptions from the block of port 25, from request to end.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    made.include_router(router(context, guard))
+    faults.install(made, context.log)
+    made.add_middleware(BoundedBodies)
+    return made

@@ -1,0 +1,113 @@
+"""A router with everything that op25b runs there, between customers and the Internet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from op25b.store import upgrade
+from tests.support.running import PROGRAM, Running
+from tests.support.streets import Streets, streets
+
+POLICY = """
+[provider]
+name = "netlaputa"
+display = { ja = "ラピュタ", en = "Laputa" }
+time_zone = "Asia/Tokyo"
+[[own_servers]]
+name = "mail"
+hosts = ["mail.netlaputa.example"]
+addresses = ["192.0.2.25"]
+ports = [587, 465]
+[[pools]]
+name = "lines"
+prefixes = ["198.18.0.0/25"]
+[[phases]]
+name = "all"
+mode = "enforce"
+scope = {}
+[watch]
+open_attempts = 3
+"""
+CONFIG = """
+policy = "policy.toml"
+store = "sqlite:///{folder}/op25b.db"
+{keys}
+[enforcer]
+socket = "enforcer"
+[follower]
+enforcer = "enforcer"
+[watch]
+enforcer = "enforcer"
+[leases]
+[[leases.listen]]
+address = "127.0.0.1"
+[[leases.clients]]
+prefix = "127.0.0.1"
+secret_file = "secret"
+{tables}
+"""
+SECRET = "a secret of the tests"
+
+
+class Host(Running):
+    """`op25b serve` on the router; `op25b` runs other commands there."""
+
+    def __init__(self, folder: Path, streets: Streets) -> None:
+        super().__init__(folder, 9525, program=(*streets.inside, *PROGRAM))
+        self.streets = streets
+        self.store = f"sqlite:///{folder}/op25b.db"
+        (folder / "secret").write_text(SECRET)
+        (folder / "secret").chmod(0o600)
+        (folder / "policy.toml").write_text(POLICY)
+        self.configure()
+        upgrade(self.store)
+        self.op25b("apply", str(folder / "policy.toml"), "--state", str(folder / "state"))
+
+    def configure(self, keys: str = "", tables: str = "") -> None:
+        self.config.write_text(CONFIG.format(folder=self.folder, keys=keys, tables=tables))
+
+    def op25b(self, *arguments: str) -> str:
+        done = subprocess.run([*self.program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def get(self, path: str) -> str:
+        done = subprocess.run(
+            [*self.streets.inside, "curl", "-s", f"http://127.0.0.1:{self.health}{path}"],
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        return done.stdout
+
+    def states(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.get("/healthz"))
+        return found
+
+    def radius(self, status: str, subscriber: str, address: str, session: str = "s1") -> None:
+        """An accounting report as an access server sends it; waits for the answer."""
+        pairs = (
+            f"User-Name={subscriber},Acct-Status-Type={status},Acct-Session-Id={session},"
+            f"NAS-Identifier=bng1,Framed-IP-Address={address}"
+        )
+        done = subprocess.run(
+            [*self.streets.inside, "radclient", "-x", "-r", "1", "-t", "5", "127.0.0.1:1813", "acct", SECRET],
+            input=pairs, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert "Received Accounting-Response" in done.stdout, done.stdout + done.stderr
+
+    def processes(self) -> dict[str, int]:
+        """The process id of each job."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return {Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("op25b "): int(pid) for pid in children}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    with streets() as made:
+        yield Host(tmp_path, made)

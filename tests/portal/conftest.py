@@ -1,0 +1,112 @@
+"""The interface on a port of the loopback, as a process of the service runs it, and clients of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import dns.resolver
+import httpx
+import pytest
+import uvicorn
+
+from op25b.portal import tokens
+from op25b.portal.application import application
+from op25b.portal.exemptions import Context
+from op25b.portal.guard import Guard
+from op25b.portal.job import configuration
+from op25b.portal.tokens import Role, Tokens
+from op25b.processes import listening
+from op25b.store import Store, upgrade
+from tests.subscribers.exemptions.conftest import START, policy
+from tests.support.databases import postgresql, url
+
+__all__ = ["postgresql", "url"]
+
+
+@dataclass
+class Portal:
+    """A running interface. Its clock stands still."""
+
+    store: Store
+    folder: Path
+    port: int = 0
+    context: Any = None
+    tokens: dict[str, str] = field(default_factory=dict)
+    logged: list[dict[str, Any]] = field(default_factory=list)
+    now: datetime = START
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "tokens"
+
+    def client(self, who: str | None = None) -> httpx.Client:
+        headers = {} if who is None else {"Authorization": f"Bearer {self.tokens[who]}"}
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30)
+
+    def follow(self, terms: dict[str, Any]) -> None:
+        self.context.policy = policy(terms)
+
+    def made(self, **given: Any) -> httpx.Response:
+        body = {"kind": "subscriber", "subscriber": "taro", "reason": "own server", **given}
+        return self.step("clerk", "", body)
+
+    def step(self, who: str, path: str, body: dict[str, Any] | None = None, seen: int | None = None) -> httpx.Response:
+        headers = {} if seen is None else {"If-Match": f'"{seen}"'}
+        with self.client(who) as client:
+            return client.post(f"/exemptions{path}", json=body or {}, headers=headers)
+
+
+class Log:
+    """Takes what would be logged."""
+
+    def __init__(self, taken: list[dict[str, Any]]) -> None:
+        self._taken = taken
+
+    def __getattr__(self, level: str) -> Any:
+        return lambda event, **values: self._taken.append({"event": event, "level": level, **values})
+
+
+@contextmanager
+def running(app: Any, made: socket) -> Iterator[None]:
+    server = uvicorn.Server(configuration(app))
+    thread = threading.Thread(target=server.run, args=([made],))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    upgrade(url)
+    opened = Store(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def portal(store: Store, tmp_path: Path) -> Iterator[Portal]:
+    """With tokens for each role: reader, clerk, hanako and jiro."""
+    made = Portal(store, tmp_path)
+    for name, role in (
+        ("reader", Role.READ), ("clerk", Role.DESK), ("hanako", Role.APPROVER), ("jiro", Role.APPROVER),
+    ):  # fmt: skip
+        made.tokens[name] = tokens.add(made.file, name, role, os.urandom)
+    log = Log(made.logged)
+    resolver = dns.resolver.Resolver(configure=False)
+    made.context = Context(store, policy({}), resolver, lambda: made.now, log)
+    bound = listening.single(IPv4Address("127.0.0.1"), 0)
+    made.port = bound.getsockname()[1]
+    with running(application(made.context, Guard(Tokens(made.file), log)), bound):
+        yield made
