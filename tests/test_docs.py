@@ -60,8 +60,9 @@ def test_every_file_that_a_flow_names_is_there(page: str) -> None:
     assert [name for name in named if not any((room / name).exists() for room in rooms)] == []
 
 
-def test_every_setting_of_the_example_is_one() -> None:
-    config.load(ROOT / "examples" / "service.toml")
+@pytest.mark.parametrize("name", ["service", "router", "leases"])
+def test_every_setting_of_the_examples_is_one(name: str) -> None:
+    config.load(ROOT / "examples" / f"{name}.toml")
 
 
 def test_both_readmes_give_the_same_figures() -> None:

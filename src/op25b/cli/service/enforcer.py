@@ -18,6 +18,11 @@ from op25b.processes.board import Board
 from op25b.processes.privilege import Capability
 
 
+def board() -> Board:
+    """Its numbers."""
+    return Board("op25b_enforcer", Enforced)
+
+
 def made(present: Present, table: settings.Enforcer) -> Part:
     """The socket is made, nothing runs yet. Raises UserError and Missing for what cannot be had."""
     privilege.require(Capability.NET_ADMIN, "the enforcer")
@@ -25,14 +30,14 @@ def made(present: Present, table: settings.Enforcer) -> Part:
     group = table.group or grp.getgrgid(whom.gid if whom else os.getegid()).gr_name
     uids = _uids(table.users) or {whom.uid if whom else os.geteuid()}
     serving = enforcer.Settings(frozenset(uids), table.widest4, table.widest6)
-    made, board = listening.unix(table.socket, group, "enforcer.group"), Board("op25b_enforcer", Enforced)
+    listener, numbers = listening.unix(table.socket, group, "enforcer.group"), board()
 
     def run(parent: int) -> None:
-        enforcer.work(made, serving, board.of(), logs.start("enforcer"), parent)
+        enforcer.work(listener, serving, numbers.of(), logs.start("enforcer"), parent)
 
     return Part(
-        [part.job("enforcer", run, board, [made], [Capability.NET_ADMIN])],
-        [part.shown("enforcer", board)],
+        [part.job("enforcer", run, numbers, [listener], [Capability.NET_ADMIN])],
+        [part.shown("enforcer", numbers)],
         stopping=lambda: table.socket.unlink(missing_ok=True),
     )
 

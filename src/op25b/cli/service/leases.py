@@ -18,20 +18,25 @@ from op25b.subscribers.accounting.numbers import Counted
 from op25b.subscribers.leases import Fact, Leases, Merged
 
 
+def board() -> Board:
+    """Its numbers."""
+    return Board("op25b_leases", Counted)
+
+
 def made(present: Present, settings: LeaseServer) -> Part:
     """The sockets are made, nothing runs yet. Raises UserError and Missing for what cannot be had."""
-    sockets, board = job.Sockets.of(settings), Board("op25b_leases", Counted)
+    sockets, numbers = job.Sockets.of(settings), board()
 
     def run(parent: int) -> None:
         merging = _Merging(present)
-        job.work(sockets, settings, merging.reread, merging.merge, lambda _: None, board.of(), parent)
+        job.work(sockets, settings, merging.reread, merging.merge, lambda _: None, numbers.of(), parent)
 
     def check(config: Config, policy: Policy) -> None:
         assert config.leases is not None
         job.secrets(config.leases)
         part.store_is_current(config, policy)
 
-    return Part([part.job("leases", run, board, sockets.all())], [part.shown("leases", board)], check=check)
+    return Part([part.job("leases", run, numbers, sockets.all())], [part.shown("leases", numbers)], check=check)
 
 
 class _Merging:
