@@ -115,14 +115,16 @@ server default {{
 def begin_freeradius(lab: Lab) -> subprocess.Popen[str]:
     """Start FreeRADIUS as an operator does: with what `op25b integrate freeradius` prints. It has started when this ends;
     what it says goes into the file `started` in its folder."""
-    folder, printed = lab.files / "freeradius", ("mods-enabled/op25b", "policy.d/op25b")
-    for file in printed:
-        (folder / file).parent.mkdir(parents=True)
+    folder = lab.files / "freeradius"
+    for name in ("mods-enabled", "policy.d"):
+        (folder / name).mkdir(parents=True)
     secret = (lab.files / NAME / _SECRET).read_text()
     conf = freeradius_conf(_address(lab, "radius"), _address(lab, "edge"), secret)
     (folder / "radiusd.conf").write_text(conf)
-    command = f"{sys.executable} -m op25b integrate freeradius {WORK}/{NAME}/service.toml --file"
-    script = [f"cd {_RADDB}", *(f"{command} {file} >{file}" for file in printed), f"freeradius -d {_RADDB} -n radiusd"]
+    printing = f"{sys.executable} -m op25b integrate freeradius {WORK}/{NAME}/service.toml"
+    # each file has a line with its name before it
+    split = "awk '/^# --- / { file = $3; next } { print > file }'"
+    script = [f"cd {_RADDB}", f"{printing} >both", f"{split} both", f"exec freeradius -d {_RADDB} -n radiusd"]
     with (folder / "started").open("w") as said:
         return subprocess.Popen(
             lab.command("radius", ["sh", "-c", " && ".join(script)]),
