@@ -19,7 +19,7 @@ from figures import Row, Table, markdown
 from op25b.errors import Missing
 
 SCRIPTS = (
-    *("load", "churn", "swap", "verify", "router", "verdict"),
+    *("load", "churn", "swap", "verify", "router", "verdict", "watch"),
     *("submission", "syncs", "relaying", "idle", "logins", "spool"),
 )
 

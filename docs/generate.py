@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from op25b import enforcement, processes, submission, subscribers, watch
-from op25b.cli.main import app
 from op25b.cli import service
+from op25b.cli.main import app
 from op25b.cli.service import config, enforcer, follower, leases, part
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
@@ -58,8 +58,12 @@ def policy_page() -> str:
 def service_page() -> str:
     """Every table and key of the service's configuration, and what a client hears at each limit."""
     lines = [MADE, "# The service's configuration", "", *_prose(config), ""]
-    lines += ["Examples: [mail](../../examples/service.toml), [a router](../../examples/router.toml), "
-    "[leases](../../examples/leases.toml).", "", *_keys(config.Config)]
+    lines += [
+        "Examples: [mail](../../examples/service.toml), [a router](../../examples/router.toml), "
+        "[leases](../../examples/leases.toml).",
+        "",
+        *_keys(config.Config),
+    ]
     lines += ["## Limits and what a client hears", "", "All under `submission.limits`; 0 is no limit.", ""]
     lines += ["| key | reply |", "|---|---|"]
     lines += [f"| `{key}` | {_reply(reply)} |" for key, reply in _bounds()]

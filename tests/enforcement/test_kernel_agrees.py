@@ -13,6 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from op25b.enforcement.live import LiveSets
+from op25b.enforcement.members import Members, count
+from op25b.enforcement.netlink import Netlink
+from op25b.enforcement.prefix_texts import members
+from op25b.policy import scope
 from op25b.policy.batch import BatchJudge
 from op25b.policy.model import Policy, Refuse
 from op25b.policy.reasons import Decision
@@ -79,6 +84,51 @@ def test_the_fate_of_a_packet_is_the_verdict(trio: Trio) -> None:
     for version in (4, 6):
         assert sent[f"{version}:block"] >= 5, sent
         assert sent[f"{version}:pass"] >= 100, sent
+
+
+def _as_live(policy: Policy, at: datetime) -> tuple[Policy, Members]:
+    """What exemptions in force can be live ones are taken out of the policy, and are the members of live sets."""
+    current = [each for each in policy.exemptions if scope.in_force(each, at)]
+    chosen = [each for each in current if not (each.prefixes and each.destinations)]
+    sources = members(str(prefix) for each in chosen for prefix in each.prefixes)
+    destinations = members((str(prefix) for each in chosen for prefix in each.destinations), destination=True)
+    left = tuple(each for each in policy.exemptions if each not in chosen)
+    return policy.model_copy(update={"exemptions": left}), sources | destinations
+
+
+def test_a_live_exemption_is_an_exemption_in_the_policy(trio: Trio) -> None:
+    """The fate of a packet is the verdict on the policy with all exemptions, and the kernel has them as members."""
+    sent: Counter[str] = Counter()
+    link = trio.edge.inside(Netlink)
+
+    @settings(
+        max_examples=POLICIES,
+        phases=[Phase.reuse, Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(scenes())
+    def agree(scene: tuple[Policy, datetime, list[Flow]]) -> None:
+        policy, at, asked = scene
+        judge = Judge(policy)
+        verdicts = [judge.verdict(flow, at) for flow in asked]
+        without, live = _as_live(policy, at)
+        trio.load(render(lower(without, at)))
+        LiveSets(link).replace(live)
+        numbers = [trio.number() for _ in asked]
+        fates = trio.send(packet(flow, number) for flow, number in zip(asked, numbers, strict=True))
+        expected = [
+            SIGNS[policy.filter.refuse] if verdict.decision is Decision.BLOCK else {"arrived"} for verdict in verdicts
+        ]
+        assert [fates.get(number, set()) for number in numbers] == expected
+        sent.update(f"{flow.src.version}:{v.reason}" for flow, v in zip(asked, verdicts, strict=True))
+        sent["live"] += count(live)
+
+    with link:
+        agree()
+    assert sent["live"] >= 20, sent
+    for version in (4, 6):
+        assert sent[f"{version}:exempt"] >= 5, sent
+        assert sent[f"{version}:covered"] >= 5, sent
 
 
 def _counted(trio: Trio, judged: list[tuple[Flow, Decision, str]]) -> None:

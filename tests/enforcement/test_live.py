@@ -14,6 +14,7 @@ from op25b.enforcement.live import NAME, Full, LiveSets, NoLiveSets
 from op25b.enforcement.members import Delta, Members, count, difference, normal
 from op25b.enforcement.netlink import Netlink
 from op25b.enforcement.prefix_texts import members, texts
+from op25b.enforcement.verify import live_difference
 from op25b.errors import UserError
 from op25b.ruleset.live import KINDS, SHARD, SetKind, all_names, declarations
 from tests.support.enforced import Edge, policy
@@ -123,6 +124,26 @@ def test_replace_repairs_what_someone_else_did(sets: LiveSets, nft: Callable[...
     sets.replace(wanted)
     assert "*" not in nft("list set inet op25b exempt4-32_65536")
     assert difference(wanted, sets.read()) == Delta()
+
+
+def test_differences_are_told_by_prefix(edge: Edge, sets: LiveSets, nft: Callable[..., str]) -> None:
+    wanted = both(ONE_OF_EACH, ["203.0.113.0/24"])
+    assert [each.object for each in live_difference(edge.link, wanted)] == [
+        f"set {name}" for name in all_names(65536) if name != "exempt-to6_65536"
+    ]
+    sets.replace(wanted)
+    assert live_difference(edge.link, wanted) == []
+    nft("delete element inet op25b exempt6-56_65536 { 2001:db8:0:100:: }")
+    nft("add element inet op25b exempt4-other_65536 { 198.18.5.1-198.18.5.2 }")
+    assert [each.describe() for each in live_difference(edge.link, wanted)] == [
+        "set exempt4-other_65536: 0 members missing, 1 too many; extra: 198.18.5.1/32, 198.18.5.2/32",
+        "set exempt6-56_65536: 1 members missing, 0 too many; missing: 2001:db8:0:100::/56",
+    ]
+    nft("add element inet op25b exempt4-32_65536 { * }")
+    assert live_difference(edge.link, wanted)[0].what == "holds `*`, which matches every address"
+    nft("delete table inet op25b")
+    assert live_difference(edge.link, {}) == []
+    assert live_difference(edge.link, wanted)[0].describe() == "live sets: are not there, with 10 members"
 
 
 def test_a_table_made_anew_is_another_epoch(edge: Edge, sets: LiveSets, nft: Callable[..., str]) -> None:

@@ -28,31 +28,51 @@ def _unprivileged() -> str | None:
     return next((name for name in _USERS if name in names), None)
 
 
+class Server:
+    """A PostgreSQL with nothing in it, from `start` on; its superuser is op25b. Nothing listens on the network."""
+
+    def __init__(self) -> None:
+        if not _BINARIES:
+            pytest.skip("PostgreSQL is missing; to get it: sudo apt-get install --no-install-recommends postgresql")
+        self._binaries, self._user = _BINARIES[-1].parent, _unprivileged()
+        self.folder = tempfile.mkdtemp(prefix="op25b-pg-")
+        """Where its socket is."""
+        if self._user is not None:
+            shutil.chown(self.folder, self._user)
+        data = f"{self.folder}/data"
+        initdb = [self._binaries / "initdb", "-D", data, "-U", "op25b", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+        subprocess.run(initdb, check=True, capture_output=True, user=self._user, cwd=self.folder)
+
+    def start(self) -> None:
+        """Returns when it answers. Also again, after `end`."""
+        own = {"listen_addresses": "", "unix_socket_directories": self.folder, "fsync": "off", "shared_buffers": "16MB"}
+        options = [part for key, value in own.items() for part in ("-c", f"{key}={value}")]
+        command = [self._binaries / "postgres", "-D", f"{self.folder}/data", *options]
+        with open(f"{self.folder}/log", "ab") as log:
+            self._process = subprocess.Popen(command, stderr=log, user=self._user, cwd=self.folder)
+        ready = [self._binaries / "pg_isready", "-h", self.folder, "-q"]
+        while subprocess.run(ready, check=False).returncode:
+            assert self._process.poll() is None, Path(f"{self.folder}/log").read_text()
+
+    def end(self) -> None:
+        """At once, as by a fault: nobody is told, nothing is finished."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(30)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder)
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """The folder of a running server's socket; its superuser is op25b. Nothing listens on the network."""
-    if not _BINARIES:
-        pytest.skip("PostgreSQL is missing; to get it: sudo apt-get install --no-install-recommends postgresql")
-    binaries, user = _BINARIES[-1].parent, _unprivileged()
-    folder = tempfile.mkdtemp(prefix="op25b-pg-")
-    if user is not None:
-        shutil.chown(folder, user)
-    data = f"{folder}/data"
-    initdb = [binaries / "initdb", "-D", data, "-U", "op25b", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
-    subprocess.run(initdb, check=True, capture_output=True, user=user, cwd=folder)
-    settings = {"listen_addresses": "", "unix_socket_directories": folder, "fsync": "off", "shared_buffers": "16MB"}
-    options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-    with open(f"{folder}/log", "wb") as log:
-        server = subprocess.Popen([binaries / "postgres", "-D", data, *options], stderr=log, user=user, cwd=folder)
+    """The folder of a running server's socket."""
+    server = Server()
     try:
-        ready = [binaries / "pg_isready", "-h", folder, "-q"]
-        while subprocess.run(ready, check=False).returncode:
-            assert server.poll() is None, Path(f"{folder}/log").read_text()
-        yield folder
+        server.start()
+        yield server.folder
     finally:
-        server.send_signal(signal.SIGQUIT)
-        server.wait(30)
-        shutil.rmtree(folder)
+        server.end()
+        server.remove()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.cli.conftest import op25b
+from tests.cli.conftest import example, op25b
+from tests.enforcement.conftest import netns
 from tests.support.databases import postgresql, url
 
-__all__ = ["op25b", "postgresql", "url"]
+__all__ = ["example", "netns", "op25b", "postgresql", "url"]

@@ -11,26 +11,25 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 
 import pytest
 import structlog
 from sqlalchemy import Connection
 
+from op25b.cli.service.watch import packets
+from op25b.enforcement import nflog
 from op25b.enforcement.netlink import Netlink
-from op25b.enforcement.readback import read_members
+from op25b.enforcement.seen import Counters
 from op25b.policy.model import Policy
 from op25b.policy.watching import SenderKind
 from op25b.ruleset.lower import lower
-from op25b.ruleset.nftables import SEEN_SETS, render
+from op25b.ruleset.nftables import render
 from op25b.store import Store, upgrade
 from op25b.watch import cases
-from op25b.watch.activity import source_of
 from op25b.watch.following import Follower
 from op25b.watch.holders import Held
 from op25b.watch.watcher import Watcher
-from tests.support import nflog
 from tests.support.trio import Namespace
 
 pytestmark = pytest.mark.root
@@ -114,22 +113,17 @@ class Kernel:
     """What the enforcer does, without its process."""
 
     def __init__(self, router: Router) -> None:
-        self.router, self._link = router, router.inside(Netlink)
+        self._router, self._link = router, router.inside(Netlink)
+        self._counters = Counters(self._link)
 
     def log(self) -> socket.socket:
-        return self.router.inside(lambda: nflog.opened(GROUP))
+        return self._router.inside(lambda: nflog.opened(GROUP))
 
     def seen(self) -> dict[str, dict[int, int]]:
-        found = {}
-        for name, version in SEEN_SETS.items():
-            members = read_members(self._link, "op25b", name)
-            assert members is not None
-            pairs = [
-                ip_address(first.to_bytes(4 if version == 4 else 16, "big")) for first, _ in members.elements.pairs()
-            ]
-            found[name] = dict(zip(map(source_of, pairs), members.packets.tolist(), strict=True))
-            self.router.run("nft", "flush", "set", "inet", "op25b", name)
-        return found
+        return {name: packets(found) for name, found in self._counters.take().items()}
+
+    def kept(self) -> None:
+        self._counters.kept()
 
     def close(self) -> None:
         self._link.close()

@@ -47,8 +47,18 @@ class Client:
             raise
 
     def fileno(self) -> int:
-        """Readable while nothing is asked when the enforcer has gone."""
+        """Readable when the enforcer has gone, and when an answer comes that another thread waits for."""
         return self._socket.fileno()
+
+    @property
+    def has_gone(self) -> bool:
+        """Whether the enforcer has closed the connection."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def close(self) -> None:
         """A replace that is under way is given up by that."""

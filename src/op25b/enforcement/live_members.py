@@ -96,7 +96,7 @@ def read(link: Netlink, size: int) -> Members:
     found = Members()
     for kind in KINDS:
         parts = [readback.read_members(link, NAME, name) for name in live.names(kind, size)]
-        rows = [_rows(kind, part.elements) for part in parts if part is not None and len(part.elements)]
+        rows = [rows_of(kind, part.elements) for part in parts if part is not None and len(part.elements)]
         if rows:
             found[kind] = unique(np.concatenate(rows))
     return found
@@ -110,7 +110,8 @@ def of(kind: SetKind, rows: Rows) -> Elements:
     return Intervals4(first, last) if kind.version == 4 else Intervals6(first, last)
 
 
-def _rows(kind: SetKind, found: Elements) -> Rows:
+def rows_of(kind: SetKind, found: Elements) -> Rows:
+    """The inverse of `of`; of an interval that is no prefix, the fewest prefixes that it is."""
     if kind.length is not None:
         return octets(found.columns()[0])
     width = found.width

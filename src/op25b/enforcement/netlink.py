@@ -38,6 +38,7 @@ _SEND_BUFFER = 8 << 20  # the kernel doubles what is asked for
 _PART = 1 << 20  # larger parts are no faster, and each is in memory three times
 _RECEIVE_BUFFER = 4 << 20
 _LARGEST_ANSWER = 1 << 17  # the kernel fills at most 32 KiB of a dump at a time
+_LARGEST_OBJECT = 1 << 13
 _DUMP_ATTEMPTS = 50
 _SEQUENCE_MASK = 0xFFFFFFFF
 
@@ -229,9 +230,29 @@ class Netlink:
         what = f"{what}: the ruleset was changed during each of {_DUMP_ATTEMPTS} readings"
         raise NetlinkError(errno.EINTR, what)
 
-    def take(self, kind: int, payload: bytes, what: str) -> list[bytes]:
-        """As `dump`, once, whatever is changed meanwhile: for what the kernel forgets as it is read."""
+    def glimpse(self, kind: int, payload: bytes, what: str) -> list[bytes]:
+        """As `dump`, once, whatever is changed meanwhile: some may come twice and some not at all."""
         return self._dump_once(kind, payload, what)[0]
+
+    def get_each(self, kind: int, payload: bytes, what: str) -> tuple[list[bytes], int]:
+        """(attributes, errno or 0) of several objects asked for at once; the kernel stops at what is not there.
+
+        Not too many, as each answer takes a page of the receive buffer, and what does not fit is lost.
+        """
+        sequence, answers = self._next(), list[bytes]()
+        self._send(_header(kind, 0, sequence, len(payload)) + payload, what)
+        while True:
+            try:
+                data = self._socket.recv(_LARGEST_OBJECT)
+            except BlockingIOError:
+                return answers, 0
+            except OSError as error:
+                raise NetlinkError(error.errno or errno.EIO, what) from None
+            for found, answer, _, body in _split(data):
+                if found == sequence and answer == NLMSG_ERROR:
+                    return answers, -_ERRNO.unpack_from(body)[0]
+                if found == sequence:
+                    answers.append(body[_NFGENMSG.size :])
 
     def _dump_once(self, kind: int, payload: bytes, what: str) -> tuple[list[bytes], bool]:
         sequence, answers, whole = self._next(), list[bytes](), True

@@ -34,10 +34,11 @@ from op25b.enforcement.elements import (
 )
 from op25b.enforcement.inventory import NFT_SET_INTERVAL, SetInfo, read_set
 from op25b.enforcement.members import absent, sortable
-from op25b.enforcement.netlink import NLA_HEADER, NLA_TYPE_MASK, Netlink, NetlinkError, attributes, text
+from op25b.enforcement.netlink import NLA_HEADER, NLA_TYPE_MASK, Netlink, NetlinkError, attributes, nested, text
 
 NFT_MSG_GETSETELEM, NFT_MSG_GETSETELEM_RESET = 13, 33
 NFT_SET_ELEM_CATCHALL = 0x2
+_AT_ONCE = 256
 NFTA_SET_ELEM_EXPIRATION, NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS = 5, 7, 11
 NFTA_EXPR_NAME, NFTA_EXPR_DATA = 1, 2
 NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS = 1, 2
@@ -119,16 +120,34 @@ def read_raw_members(link: Netlink, table: str, name: str) -> RawMembers | None:
     return None if info is None else _read(link, table, info)
 
 
-def take_raw_members(link: Netlink, table: str, name: str) -> RawMembers | None:
-    """As read_raw_members; the elements' counters go on from zero. NetlinkError EINVAL: Linux before 6.5 cannot.
+def glimpse(link: Netlink, table: str, name: str) -> RawMembers | None:
+    """As read_raw_members, once; of a set that packets change, some elements may come twice and some not at all."""
+    info = read_set(link, table, name)
+    what = f"reading set {name}"
+    return None if info is None else _parsed(info, link.glimpse(NFT_MSG_GETSETELEM, _names(table, info), what))
 
-    What packets do to the set meanwhile may bring an element twice, each time with what it has counted since it was
-    zeroed last, or not at all, and then it keeps its count for the next time.
+
+def take_counts(link: Netlink, table: str, name: str, asked: Elements) -> RawMembers | None:
+    """The elements that are there of those asked for; their counters go on from zero, and no packet is missed.
+
+    NetlinkError EINVAL: Linux before 6.5 cannot. One by one, as a dump zeroes also the counter of the element that no
+    longer fits into a part of the answer, and leaves that count out.
     """
     info = read_set(link, table, name)
     if info is None:
         return None
-    return _parsed(info, link.take(NFT_MSG_GETSETELEM_RESET, _names(table, info), f"taking the counts of set {name}"))
+    answers, at, what = list[bytes](), 0, f"taking the counts of set {name}"
+    while at < len(asked):
+        wanted = nested(NFTA_SET_ELEM_LIST_ELEMENTS, asked.take(slice(at, at + _AT_ONCE)).pack())
+        found, number = link.get_each(NFT_MSG_GETSETELEM_RESET, _names(table, info) + wanted, what)
+        answers += found
+        if number == errno.ENOENT:
+            at += len(found) + 1  # that one has expired
+        elif number:
+            raise NetlinkError(number, what)
+        else:
+            at += _AT_ONCE
+    return _parsed(info, answers)
 
 
 def members_difference(expected: Elements, actual: Elements) -> tuple[Elements, Elements]:

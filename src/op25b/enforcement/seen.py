@@ -1,7 +1,8 @@
 """How often each source was refused or monitored since the last time that somebody asked: the kernel's own counters.
 
 Since Linux 6.5 the kernel hands out a counter and zeroes it in one step. Before, what has been counted since the last
-reading is computed here, and the first reading is where it begins.
+reading is computed here, and the first reading is where it begins. A source that a reading leaves out, as the kernel
+is moving its elements, keeps its count for the next one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from op25b.enforcement import readback
+from op25b.enforcement.elements import Addresses4, Addresses6, addresses
 from op25b.enforcement.members import OCTETS, Rows, sortable
 from op25b.enforcement.netlink import Netlink, NetlinkError
 from op25b.enforcement.requests import Attempts, Seen
@@ -42,14 +44,19 @@ class Counters:
         self._handed_out.clear()
 
     def _read(self, name: str, width: int) -> Attempts:
+        there = _latest(_attempts(readback.glimpse(self._link, _NAME, name), width))
         if self._zeroes:
             try:
-                return _attempts(readback.take_raw_members(self._link, _NAME, name), width)
+                return self._zeroed(name, _take(there, there.packets > 0).sources)
             except NetlinkError as error:
                 if error.errno != errno.EINVAL:
                     raise
             self._zeroes = False
-        return self._since(name, _latest(_attempts(readback.read_raw_members(self._link, _NAME, name), width)))
+        return self._since(name, there)
+
+    def _zeroed(self, name: str, sources: Rows) -> Attempts:
+        asked = Addresses4(addresses(sources)) if sources.shape[1] == 4 else Addresses6(sources)
+        return _attempts(readback.take_counts(self._link, _NAME, name, asked), sources.shape[1])
 
     def _since(self, name: str, now: Attempts) -> Attempts:
         """What came on top of the totals of the last reading."""

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from op25b.enforcement import inventory, kernel, live, readback
 from op25b.enforcement.elements import Elements
 from op25b.enforcement.generations import Generation
+from op25b.enforcement.live_members import Repair, repairs, rows_of
+from op25b.enforcement.members import Members, count, normal
 from op25b.enforcement.netlink import Netlink
+from op25b.enforcement.prefix_texts import texts
 from op25b.policy.intervals import prefixes
 from op25b.ruleset.live import SEEN_SETS, all_names
 from op25b.ruleset.nftables import NftSet, Table, table
@@ -132,6 +135,25 @@ def _set(link: Netlink, declared: NftSet, there: set[str]) -> Iterator[Differenc
 def _shown(declared: NftSet, members: Elements) -> tuple[str, ...]:
     pairs = members.take(slice(0, SHOWN)).pairs()
     return tuple(str(prefix) for pair in pairs for prefix in prefixes(declared.version, (pair,)))
+
+
+def live_difference(link: Netlink, wanted: Members) -> list[Difference]:
+    """How what the live sets hold differs from `wanted`, member by member, both ways."""
+    sizes = live.Found.of(link).sizes
+    if not sizes and count(wanted):
+        return [Difference("live sets", f"are not there, with {count(wanted)} members")]
+    return [_repaired(repair) for size in sizes for repair in repairs(link, size, normal(wanted))]
+
+
+def _repaired(repair: Repair) -> Difference:
+    what = f"{len(repair.missing)} members missing, {len(repair.extra)} too many"
+    missing, extra = (
+        tuple(texts(repair.kind, rows_of(repair.kind, found.take(slice(0, SHOWN)))))
+        for found in (repair.missing, repair.extra)
+    )
+    if repair.emptied:
+        return Difference(f"set {repair.name}", "holds `*`, which matches every address")
+    return Difference(f"set {repair.name}", what, missing, extra)
 
 
 def _counters(link: Netlink, written: Table) -> Iterator[Difference]:

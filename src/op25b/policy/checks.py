@@ -190,4 +190,4 @@ def _watch(parts: Parts, where: Positions) -> Iterator[Fault]:
     for number, kind in enumerate(parts.watch.quarantine):
         if kind not in parts.watch.notice:
             place = where.value(("watch", "quarantine", number))
-            yield Fault(*place, f"{kind!r} is quarantined without notice", f'write notice = ["{kind}"] too')
+            yield Fault(*place, f"{kind.value!r} is quarantined without notice", f'write notice = ["{kind}"] too')

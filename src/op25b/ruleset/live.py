@@ -30,7 +30,7 @@ LENGTHS: dict[Version, tuple[int, ...]] = {4: (32,), 6: (128, 64, 60, 56, 52, 48
 """Prefix lengths that have a hash of their own: what access networks give to subscribers (RFC 6177, RIPE-690)."""
 
 _IP = {4: "ip", 6: "ip6"}
-_NAME = re.compile(r"(exempt(?:-to)?[46](?:-\w+)?)_(\d+)(?:_(\d+))?")
+_NAME = re.compile(r"(exempt(?:-to)?[46](?:-[a-z0-9]+)?)_(\d+)(?:_(\d+))?")
 
 
 class SetKind(NamedTuple):

@@ -39,7 +39,10 @@ class Kernel(Protocol):
         """The policy's NFLOG group, opened and bound; None where the policy logs nothing."""
 
     def seen(self) -> Counted:
-        """What was counted since it was last asked."""
+        """What was counted since the last time that it was kept."""
+
+    def kept(self) -> None:
+        """What was seen last is safe."""
 
 
 @dataclass
@@ -62,6 +65,7 @@ class Follower:
         """Until it is told to stop; what was read by then is written. `alive` is called now and then."""
         # how old these are is not known, so nobody is blamed for them
         since, _ = self.wall(), await self._seen()
+        await self._kept()
         self._open()
         reading = asyncio.create_task(self._read())
         forget_at = self.wall()
@@ -69,10 +73,12 @@ class Follower:
             while not stop.is_set():
                 await _wait(stop, self.look_seconds)
                 alive()
-                since = await self._look(since, stop.is_set())
+                since = await self._look(since)
                 if self.wall() >= forget_at:
                     forget_at = self.wall() + timedelta(seconds=FORGET_SECONDS)
                     await asyncio.to_thread(self._forget)
+            await self._look(since, last=True)
+            alive()
         finally:
             reading.cancel()
 
@@ -93,10 +99,17 @@ class Follower:
                 continue
             await _readable(self.reader.fileno())
             await asyncio.sleep(GATHER_SECONDS)
-            before = self.reader.counts.lost
-            self.tally.add(self.reader.read())
-            if self.reader.counts.lost > before:
-                self.log.warning("log records lost", count=self.reader.counts.lost - before)
+            while self._take(self.reader):
+                await asyncio.sleep(0)
+
+    def _take(self, reader: Reader) -> bool:
+        """Whether there may be more."""
+        before = reader.counts.lost
+        records = reader.read()
+        self.tally.add(records)
+        if reader.counts.lost > before:
+            self.log.warning("log records lost", count=reader.counts.lost - before)
+        return bool(len(records))
 
     async def _seen(self) -> Counted:
         try:
@@ -107,17 +120,26 @@ class Follower:
         self._failures.pop(_COUNTERS, None)
         return found
 
-    async def _look(self, since: datetime, last: bool) -> datetime:
+    async def _kept(self) -> None:
+        try:
+            await asyncio.to_thread(self.kernel.kept)
+        except (UserError, Missing, OSError) as error:
+            self._failed(_COUNTERS, error)
+
+    async def _look(self, since: datetime, last: bool = False) -> datetime:
         """Returns until when everything is taken in; what could not be waits for the next time."""
         if self._waiting is None:
             counted = await self._seen()
             if self.reader is not None:
-                self.tally.add(self.reader.read())
+                self._take(self.reader)
             at = self.wall()
-            self._waiting = activities(self.tally.take(), counted, micros(at)), since, at
+            found, left_out = await asyncio.to_thread(activities, self.tally.take(), counted, micros(at))
+            self.tally.given_up += left_out
+            self._waiting = found, since, at
         try:
             await asyncio.to_thread(self.watcher.take_in, *self._waiting)
             since, self._waiting = self._waiting[2], None
+            await self._kept()
             await asyncio.to_thread(self.watcher.write, since, last)
             self._failures.pop(_STORE, None)
         except UserError as error:

@@ -116,7 +116,7 @@ def parse(buffer: memoryview, spans: Sequence[Span], read_at: int) -> Records:
         left = table[table[:, 1] == length, 0] // 4
         while len(left):
             layout = _layout(buffer[4 * left[0] : 4 * left[0] + length])
-            places = [place for place, _ in layout.alike]
+            places = np.array([place for place, _ in layout.alike], np.int64)
             masks = np.array([mask for _, mask in layout.alike], np.uint32)
             heads = words[left[:, None] + places].astype(np.uint32) & masks
             same = (heads == heads[0]).all(axis=1)

@@ -18,7 +18,7 @@ from op25b.enforcement.follower.metrics import Followed
 from op25b.enforcement.follower.present import Forgotten, Present
 from op25b.processes.board import Board
 from op25b.store import Store, changes
-from op25b.store.tables import exemptions, metadata, quarantine
+from op25b.store.tables import cases, exemptions, metadata, quarantine
 from op25b.subscribers.leases import Claim, Fact, Leases, Release, Restart
 from tests.enforcement.follower.conftest import EXPIRE, START, FakeEnforcer, written
 
@@ -32,9 +32,9 @@ class Site:
 
     def __init__(self, store: Store) -> None:
         self.store, self.at = store, START
-        self.present, self.leases = Present(store), Leases(store, EXPIRE)
+        self.leases = Leases(store, EXPIRE)
         self.enforcer, self.meters = FakeEnforcer(), Board("op25b_follower", Followed).of()
-        self.follower = Follower(self.present, lambda: self.at, self.meters)
+        self.follower = Follower(store, lambda: self.at, self.meters)
         self.follower.begin(self.enforcer)
 
     def merge(self, *facts: Fact) -> tuple[str, ...]:
@@ -60,7 +60,8 @@ class Site:
     @property
     def wanted(self) -> set[str]:
         """What a look at everything says."""
-        return written(self.present.everything(self.at).wanted)
+        with self.store.read() as connection:
+            return written(Present(connection).everything(self.at).wanted)
 
 
 @pytest.fixture
@@ -336,6 +337,7 @@ def test_whatever_happens_it_is_as_a_look_at_everything_says(
             case ("quarantine", who):
                 with site.store.write() as connection:
                     freed = connection.execute(delete(quarantine).where(quarantine.c.subscriber == who)).rowcount
+                    connection.execute(delete(cases).where(cases.c.subscriber == who))
                 if not freed:
                     confine(who)
                 site.note(("subscriber", who))

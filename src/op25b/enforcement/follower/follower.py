@@ -19,6 +19,7 @@ from op25b.enforcement.follower.present import Forgotten, Present
 from op25b.enforcement.members import Members, count, difference
 from op25b.enforcement.requests import State
 from op25b.processes.board import Meters
+from op25b.store import Store
 from op25b.store.changes import Change
 
 BATCH = 2_000
@@ -34,8 +35,8 @@ class Follower:
     only `begin` makes it known again what the live sets hold.
     """
 
-    def __init__(self, present: Present, now: Callable[[], datetime], meters: Meters) -> None:
-        self._present, self._now, self._meters = present, now, meters
+    def __init__(self, store: Store, now: Callable[[], datetime], meters: Meters) -> None:
+        self._store, self._now, self._meters = store, now, meters
         self._turn = Lock()
         self._enforcer: Enforcer | None = None
         self._epoch = 0
@@ -55,9 +56,10 @@ class Follower:
         """Read everything, and let the live sets hold exactly that. From then on in step."""
         self.lose()
         at = self._now()
-        everything = self._present.everything(at)
+        with self._store.read() as connection:
+            present = Present(connection)
+            everything, following = present.everything(at), present.next_turn(at)
         done = insisting.replace(enforcer, everything.wanted)
-        following = self._present.next_turn(at)
         self._meters.add(Followed.READINGS)
         with self._turn:
             self._mirror, self._epoch = Mirror(everything.wanted), done.state.epoch
@@ -84,7 +86,8 @@ class Follower:
             if self._enforcer is None:
                 return False
             try:
-                self._treat(self._enforcer, found)
+                with self._store.read() as connection:
+                    self._treat(self._enforcer, Present(connection), found)
             except BaseException:
                 self._enforcer = None
                 raise
@@ -100,12 +103,14 @@ class Follower:
         with self._turn:
             if self._enforcer is None:
                 return False
-            self._keep_time(self._enforcer)
-            found = self._present.changes(self._last, BATCH)
-            if found:
-                self._treat(self._enforcer, (change for _, change in found))
-                self._last = found[-1][0]
-                self._next = self._present.next_turn(self._until)
+            with self._store.read() as connection:
+                present = Present(connection)
+                self._keep_time(self._enforcer, present)
+                found = present.changes(self._last, BATCH)
+                if found:
+                    self._treat(self._enforcer, present, (change for _, change in found))
+                    self._last = found[-1][0]
+                    self._next = present.next_turn(self._until)
             return len(found) == BATCH
 
     def ask(self) -> None:
@@ -123,7 +128,7 @@ class Follower:
         moments = [self._next] if self._next is not None else []
         return min([*moments, *(end for end, _ in self._ends[:1])], default=None)
 
-    def _keep_time(self, enforcer: Enforcer) -> None:
+    def _keep_time(self, enforcer: Enforcer, present: Present) -> None:
         now = self._now()
         if not timedelta(0) <= now - self._until <= GAP:
             raise Forgotten
@@ -132,17 +137,17 @@ class Follower:
             found.append(("prefix", heapq.heappop(self._ends)[1]))
         turns = self._next is not None and self._next <= now
         if turns:
-            found += self._present.turned(self._until, now)
-        self._treat(enforcer, found)
+            found += present.turned(self._until, now)
+        self._treat(enforcer, present, found)
         self._until = now
         if turns:
-            self._next = self._present.next_turn(now)
+            self._next = present.next_turn(now)
 
-    def _treat(self, enforcer: Enforcer, found: Iterable[Change]) -> None:
+    def _treat(self, enforcer: Enforcer, present: Present, found: Iterable[Change]) -> None:
         changes = list(dict.fromkeys(found))
         self._meters.add(Followed.CHANGES, len(changes))
         for start in range(0, len(changes), BATCH):
-            seen = self._present.of(changes[start : start + BATCH], self._now())
+            seen = present.of(changes[start : start + BATCH], self._now())
             change = self._mirror.delta(seen.looked, seen.wanted)
             if change:
                 done = insisting.change(enforcer, self._mirror.in_kernel(change))
@@ -164,7 +169,8 @@ class Follower:
         calls for `begin`. `enforcer`: another connection than that of `begin`, as this takes its time.
         """
         before = self._members()
-        everything = self._present.everything(self._now())
+        with self._store.read() as connection:
+            everything = Present(connection).everything(self._now())
         held = enforcer.read()
         after = self._members()
         with self._turn:

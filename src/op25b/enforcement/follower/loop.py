@@ -6,7 +6,6 @@ Two threads: one that follows, and one that compares everything now and then, so
 from __future__ import annotations
 
 import os
-import select
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
@@ -19,7 +18,7 @@ from op25b.enforcement.enforcer_client import Away, Client
 from op25b.enforcement.follower.follower import Follower
 from op25b.enforcement.follower.metrics import Followed
 from op25b.enforcement.follower.outages import Outage
-from op25b.enforcement.follower.present import Forgotten, Present
+from op25b.enforcement.follower.present import Forgotten
 from op25b.enforcement.requests import Refused
 from op25b.errors import UserError
 from op25b.processes.board import Meters
@@ -48,7 +47,7 @@ class Following:
         meters: Meters,
         log: FilteringBoundLogger,
     ) -> None:
-        self._follower = Follower(Present(store), now, meters)
+        self._follower = Follower(store, now, meters)
         self._store, self._dial, self._now, self._meters, self._log = store, dial, now, meters, log
         self._database = Outage("store", log, lambda away: meters.set(Followed.STORE_AWAY, away))
         self._enforcer = Outage("enforcer", log, lambda away: meters.set(Followed.ENFORCER_AWAY, away))
@@ -137,7 +136,7 @@ class Following:
             commits.wait(self._idle(), (self._wake, enforcer.fileno()))
             with suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
-            if select.select([enforcer], [], [], 0)[0]:
+            if enforcer.has_gone:
                 raise Away("the enforcer has closed the connection")
 
     def _begin(self, enforcer: Client) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from op25b.enforcement.follower.desired import Prefixes, desired
 from op25b.enforcement.members import Members
-from op25b.store import Store, changes
+from op25b.store import changes
 from op25b.store.changes import Change
 from op25b.subscribers.exemptions import queries
 from op25b.subscribers.exemptions.transitions import Kind
@@ -48,28 +48,27 @@ class Forgotten(Exception):
 
 
 class Present:
-    """Reads one store. Each method raises UserError when it is away."""
+    """What one transaction reads."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     def everything(self, at: datetime) -> Everything:
         """All that should be there at `at`, which is now."""
-        with self.store.read() as connection:
-            newest = changes.newest(connection)
-            exempt, sources, destinations = set[str](), set[str](), set[str]()
-            for kind, subscriber, prefix in queries.subjects_in_force(connection, at):
-                if subscriber is not None and kind == Kind.SUBSCRIBER:
-                    exempt.add(subscriber)
-                elif prefix is not None:
-                    (sources if kind == Kind.PREFIX else destinations).add(prefix)
-            holders, ends = self._held(connection, exempt, at)
+        newest = changes.newest(self._connection)
+        exempt, sources, destinations = set[str](), set[str](), set[str]()
+        for kind, subscriber, prefix in queries.subjects_in_force(self._connection, at):
+            if subscriber is not None and kind == Kind.SUBSCRIBER:
+                exempt.add(subscriber)
+            elif prefix is not None:
+                (sources if kind == Kind.PREFIX else destinations).add(prefix)
+        holders, ends = self._held(exempt, at)
         return Everything(newest, desired(holders, exempt, sources, destinations).members(), ends)
 
-    def _held(self, connection: Connection, exempt: Collection[str], at: datetime) -> tuple[dict[str, str], Ends]:
+    def _held(self, exempt: Collection[str], at: datetime) -> tuple[dict[str, str], Ends]:
         if len(exempt) > FEW:
-            return leases.all_holders(connection, at), leases.ending(connection, at, at + HORIZON)
-        held = [each for found in leases.held_by(connection, exempt, at).values() for each in found]
+            return leases.all_holders(self._connection, at), leases.ending(self._connection, at, at + HORIZON)
+        held = [each for found in leases.held_by(self._connection, exempt, at).values() for each in found]
         return {each.prefix: each.subscriber for each in held}, _ends(held, at)
 
     def of(self, found: Iterable[Change], at: datetime) -> Looked:
@@ -78,13 +77,12 @@ class Present:
         for kind, subject in found:
             subjects[kind].add(subject)
         prefixes = subjects["prefix"]
-        with self.store.read() as connection:
-            if subjects["subscriber"]:
-                held = leases.held_by(connection, subjects["subscriber"], at)
-                prefixes |= {each.prefix for found in held.values() for each in found}
-            holders = leases.holders(connection, prefixes, at)
-            having = queries.of_subscribers(connection, {each.subscriber for each in holders.values()}, at)
-            own = queries.of_prefixes(connection, prefixes, at)
+        if subjects["subscriber"]:
+            held = leases.held_by(self._connection, subjects["subscriber"], at)
+            prefixes |= {each.prefix for found in held.values() for each in found}
+        holders = leases.holders(self._connection, prefixes, at)
+        having = queries.of_subscribers(self._connection, {each.subscriber for each in holders.values()}, at)
+        own = queries.of_prefixes(self._connection, prefixes, at)
         exempt = {each.subscriber for each in having if each.subscriber is not None}
         wanted = desired(
             {prefix: each.subscriber for prefix, each in holders.items()},
@@ -98,20 +96,17 @@ class Present:
 
     def changes(self, last: int, limit: int) -> list[tuple[int, Change]]:
         """(id, change) of what came after `last`. Raises Forgotten."""
-        with self.store.read() as connection:
-            if not changes.continues(connection, last):
-                raise Forgotten
-            return changes.after(connection, last, limit)
+        if not changes.continues(self._connection, last):
+            raise Forgotten
+        return changes.after(self._connection, last, limit)
 
     def turned(self, after: datetime, until: datetime) -> list[Change]:
         """Whom an exemption concerns that began or ended after the one instant and not after the other."""
-        with self.store.read() as connection:
-            return queries.turned(connection, after, until)
+        return queries.turned(self._connection, after, until)
 
     def next_turn(self, after: datetime) -> datetime | None:
         """When an exemption begins or ends next."""
-        with self.store.read() as connection:
-            return queries.next_moment(connection, after)
+        return queries.next_moment(self._connection, after)
 
 
 def _ends(held: Iterable[leases.Held], at: datetime) -> Ends:
