@@ -24,7 +24,7 @@ from op25b.lab.wire import Recording, first_datagram, settled
 from op25b.policy.verdict import SMTP
 
 _SETTLED_SECONDS = 5.0
-_POLL_SECONDS = 0.005
+_POLL_SECONDS = 0.02
 
 Followed = dict[int, float]
 """Milliseconds from an event until the filter treated every packet accordingly, of IPv4 and of IPv6."""
