@@ -51,7 +51,7 @@ class Streets:
         # refusals are not to be rationed
         rates = ("net.ipv4.icmp_ratelimit=0", "net.ipv4.icmp_msgs_per_sec=1000000")
         self.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1", *rates)
-        self._sink = self.internet.inside(lambda: socket.create_server((TARGET, 25)))
+        self._sink = self.internet.inside(lambda: socket.create_server((TARGET, 25), backlog=1000))
 
     def close(self) -> None:
         self._sink.close()
