@@ -35,7 +35,7 @@ class Said:
 def explained(lab: Lab, step: Step) -> Said:
     """What is said of a step at this moment, exemptions that the store has included."""
     flow = ["--from", str(step.src), "--to", str(step.dst), "--port", str(step.how.port)]
-    found = _asked(lab, "explain", POLICY, *flow)
+    found = _asked(lab, "explain", POLICY, *flow, "--store", STORE)
     return Said(found["verdict"], found["reason"], found["rule"], tuple(found["remedies"]))
 
 
