@@ -1,5 +1,5 @@
-"""What happens to a customer between two attempts: an exemption is asked for, granted and revoked by the provider's desk
-(`op25b exempt`), and his addresses change; and how soon the filter knows, on the wire."""
+"""What happens to a customer between two attempts: the provider's desk (`op25b exempt`) notes, grants and revokes an
+exemption, and addresses change; and how soon the filter knows, on the wire."""
 
 from __future__ import annotations
 

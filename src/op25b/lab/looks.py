@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from op25b.errors import UserError
@@ -16,6 +18,7 @@ from op25b.lab.service import STORE
 from op25b.lab.trial import Step
 
 _WATCH_SECONDS = 45.0
+_PAUSE_SECONDS = 1.0
 NOBODY = "nobody"
 
 
@@ -26,22 +29,23 @@ class Said:
     decision: str
     reason: str
     rule: str
-    remedies: tuple[str, ...]
+    remedies: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.decision} {self.reason}"
 
 
-def explained(lab: Lab, step: Step) -> Said:
-    """What is said of a step at this moment, exemptions that the store has included."""
-    flow = ["--from", str(step.src), "--to", str(step.dst), "--port", str(step.how.port)]
-    found = _asked(lab, "explain", POLICY, *flow, "--store", STORE)
-    return Said(found["verdict"], found["reason"], found["rule"], tuple(found["remedies"]))
+def explained(lab: Lab, steps: Sequence[Step]) -> list[Said]:
+    """What is said of each step at this moment, leases and exemptions that the store has included."""
+    now = datetime.now(UTC).isoformat()
+    flows = "".join(f"{step.src},{step.dst},{step.how.port},{now}\n" for step in steps)
+    told = _asked(lab, "explain", POLICY, "--batch", "/dev/stdin", "--store", STORE, input="src,dst,dport,at\n" + flows)
+    return [Said(each["verdict"], each["reason"], each["rule"]) for each in csv.DictReader(told.splitlines())]
 
 
 def counters(lab: Lab) -> Mapping[str, int]:
     """Packets by rule."""
-    found = _asked(lab, "status", "--state", STATE)["counters"]
+    found = json.loads(_asked(lab, "status", "--state", STATE, "--json"))["counters"]
     return {rule: counter["packets"] for rule, counter in found.items()}
 
 
@@ -53,31 +57,34 @@ class Case:
     kind: str
     attempts: int
     targets: int
+    exact: bool
     rule: str
 
     def __str__(self) -> str:
-        return f"case {self.number}: {self.kind} ({self.rule}), {self.attempts} attempts at {self.targets} targets"
+        about = "" if self.exact else "about "
+        return (
+            f"case {self.number}: {self.kind} ({self.rule}), {self.attempts} attempts at {about}{self.targets} targets"
+        )
 
 
 def watched(lab: Lab, wanted: Mapping[str, str]) -> Mapping[str, Case]:
     """Open cases by subscriber, once each of these subscribers has a case of this kind, or did not get one in time."""
     deadline = time.monotonic() + _WATCH_SECONDS
     while True:
-        found = {
-            each["subscriber"] or each["prefix"]: _case(each) for each in _asked(lab, "watch", "list", "--store", STORE)
-        }
+        listed = json.loads(_asked(lab, "watch", "list", "--store", STORE, "--json"))
+        found = {each["subscriber"] or each["prefix"]: _case(each) for each in listed}
         if all(who in found and found[who].kind == kind for who, kind in wanted.items()) or time.monotonic() > deadline:
             return found
-        time.sleep(0.2)
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _case(shown: Mapping[str, Any]) -> Case:
-    rule = shown["evidence"]["rule"] or "no rule"
-    return Case(shown["id"], shown["kind"], shown["attempts"], shown["targets"], rule)
+    rule, exact = shown["evidence"]["rule"] or "no rule", shown["evidence"]["figures"]["targets_exact"]
+    return Case(shown["id"], shown["kind"], shown["attempts"], shown["targets"], exact, rule)
 
 
-def _asked(lab: Lab, *command: str) -> Any:
-    done = lab.run("edge", [sys.executable, "-m", "op25b", *command, "--json"])
+def _asked(lab: Lab, *command: str, input: str = "") -> str:
+    done = lab.run("edge", [sys.executable, "-m", "op25b", *command], input=input)
     if done.returncode:
         raise UserError(f"op25b {' '.join(command)}: {done.stdout.strip()}")
-    return json.loads(done.stdout)
+    return done.stdout

@@ -1,4 +1,4 @@
-"""Pure: the bytes of an IP packet -> the TCP segment, ICMP error or UDP header in it, as far as an outcome needs them."""
+"""Pure: the bytes of an IP packet -> the TCP segment, ICMP error or UDP header in it, as far as they are needed."""
 
 from __future__ import annotations
 

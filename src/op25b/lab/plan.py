@@ -80,7 +80,7 @@ class Provider:
 @dataclass(frozen=True)
 class Host:
     """One network namespace. `uplink` is the router that it hangs on, `routed` what that router sends it
-    besides its own addresses; `anyip`: all of that are its own addresses too. `later`: the addresses that it moves to."""
+    besides its own addresses; `anyip`: all of that is its own too. `later`: the addresses that it moves to."""
 
     name: str
     uplink: str | None

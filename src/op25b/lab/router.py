@@ -43,6 +43,7 @@ socket = "enforcer"
 enforcer = "enforcer"
 [watch]
 enforcer = "enforcer"
+look_seconds = 1
 """
 
 
@@ -67,7 +68,7 @@ def report(lab: Lab, reports: Iterable[tuple[Status, Lease]]) -> None:
 
 
 def freeradius_conf(address: Address, nas: Address, secret: str) -> str:
-    """Pure: radiusd.conf(5) of a FreeRADIUS at `address` that takes accounting from `nas`; op25b's files are beside it."""
+    """Pure: radiusd.conf(5) of a FreeRADIUS at `address` that takes accounting from `nas`."""
     return f"""\
 prefix = /usr
 libdir = /usr/lib/freeradius
@@ -113,8 +114,7 @@ server default {{
 
 
 def begin_freeradius(lab: Lab) -> subprocess.Popen[str]:
-    """Start FreeRADIUS as an operator does: with what `op25b integrate freeradius` prints. It has started when this ends;
-    what it says goes into the file `started` in its folder."""
+    """Start FreeRADIUS as an operator does: with what `op25b integrate freeradius` prints. It has started when this ends."""
     folder = lab.files / "freeradius"
     for name in ("mods-enabled", "policy.d"):
         (folder / name).mkdir(parents=True)

@@ -42,7 +42,6 @@ class Steps:
 
     def _of(self, claim: Claim, how: Try) -> Iterator[Step]:
         self._moves[how.customer or ""] += how.first == "move"
-        begins = True
         for who, host in self._from(how):
             home = self._home(how, host)
             # a home server relays by IPv4
@@ -53,8 +52,7 @@ class Steps:
                 if src is None:
                     continue
                 for dst, mailbox in self._to(how, version):
-                    yield Step(claim, how, who, host, src, dst, mailbox, begins, home)
-                    begins = False
+                    yield Step(claim, how, who, host, src, dst, mailbox, home)
 
     def _home(self, how: Try, host: Host) -> tuple[Address, ...]:
         """The addresses from which it is tried."""

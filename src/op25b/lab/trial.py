@@ -33,8 +33,7 @@ _REFUSALS = {Refuse.TCP_RESET: Kind.RESET, Refuse.ICMP: Kind.PROHIBITED, Refuse.
 
 @dataclass(frozen=True)
 class Step:
-    """One attempt to make: a try of a claim, from one host, to one address. `begins`: it is the first one of its try;
-    `home`: the host's addresses at that time."""
+    """One attempt to make: a try of a claim, from one host, to one address. `home`: all addresses of the sender."""
 
     claim: Claim
     how: Try
@@ -43,7 +42,6 @@ class Step:
     src: Address
     dst: Address
     mailbox: str
-    begins: bool = False
     home: tuple[Address, ...] = ()
 
 

@@ -32,14 +32,14 @@ _DELIVERY_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Made:
-    """An attempt of which it is not known yet whether its mail arrived. `said`: the verdict of that moment, where the
-    store has a say in it."""
+    """An attempt of which it is not known yet whether its mail arrived. `said`: the verdicts that were asked for at that
+    moment, where the store has a say in them, and which of them is meant."""
 
     step: Step
     message: Message
     login: Login | None
     happened: Happened
-    said: Future[Said] | None
+    said: tuple[Future[list[Said]], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Trials:
         self._policies: dict[str, tuple[Policy, Judge]] = {}
         self._recordings: dict[str, Recording] = {}
         self._followed: Followed = {}
-        self._questions: list[Future[Said]] = []
+        self._asked: Future[list[Said]] | None = None
 
     def left_out(self) -> set[str]:
         """Claims that cannot be shown in this lab, for want of a POP server."""
@@ -90,7 +90,7 @@ class Trials:
                 self._recordings[router] = stack.enter_context(self.lab.recording(router))
             self._desk = Desk(self.lab, self._recordings["edge"])
             stack.callback(self._desk.undo)
-            self._asking = stack.enter_context(ThreadPoolExecutor(2))
+            self._asking = stack.enter_context(ThreadPoolExecutor(1))
             for _, together in groupby(numbered, key=lambda each: self._order.stage(each[1])):
                 found += self._of_one_stage([*together], progress)
         return found
@@ -98,26 +98,32 @@ class Trials:
     def _of_one_stage(self, numbered: Sequence[tuple[int, Step]], progress: Callable[[], None]) -> list[Trial]:
         before = looks.counters(self.lab) if any(step.how.counted for _, step in numbered) else None
         made = []
-        for number, step in numbered:
-            made.append(self._made(step, number))
-            progress()
+        for _, together in groupby(numbered, key=lambda each: id(each[1].how)):
+            for one in self._of_one_try([*together]):
+                made.append(one)
+                progress()
         looked = self._looked([step for _, step in numbered], before)
         # mail that was handed in has had the time of the other attempts to arrive
         deadline = time.monotonic() + _DELIVERY_SECONDS
         return [self._trial(each, looked, deadline) for each in made]
 
-    def _made(self, step: Step, number: int) -> Made:
-        """Make one attempt, under the policies that it is about."""
-        how = step.how
+    def _of_one_try(self, numbered: Sequence[tuple[int, Step]]) -> Iterator[Made]:
+        """The attempts of a try, under the policies that it is about, and after what comes before it."""
+        first, how = numbered[0][1], numbered[0][1].how
         self.edge.apply(self.claims.edited(self.text, how.edit), how.at or self.now)
         if how.elsewhere == "blocked":
             self.other.apply(elsewhere(self.lab), how.at or self.now)
         else:
             self.other.withdraw()
-        if how.follows and step.begins:
-            self._let_happen(step)
-        said = self._asking.submit(looks.explained, self.lab, step) if how.follows else None
-        self._questions += [said] if said else []
+        if how.follows:
+            self._let_happen(first)
+            self._asked = self._asking.submit(looks.explained, self.lab, [step for _, step in numbered])
+        for index, (number, step) in enumerate(numbered):
+            made = self._made(step, number)
+            yield replace(made, said=(self._asked, index)) if how.follows and self._asked else made
+
+    def _made(self, step: Step, number: int) -> Made:
+        how = step.how
         self._read_mail(step)
         message = sending.message(self.lab.plan, step, f"{step.claim.id}.{number}.{secrets.token_hex(8)}")
         login = sending.login(self.lab.plan, step, number)
@@ -127,11 +133,12 @@ class Trials:
         else:
             happened = self._by_client(step, message, number, login, began)
         followed = self._followed.get(step.src.version) if how.first else None
-        return Made(step, message, login, replace(happened, followed=followed), said)
+        return Made(step, message, login, replace(happened, followed=followed))
 
     def _let_happen(self, step: Step) -> None:
         """What comes before a try. What is asked about the attempts before is about the moment before."""
-        wait(self._questions)
+        if self._asked:
+            wait([self._asked])
         self._followed = {}
         if step.how.first:
             self._followed = self._desk.happen(step.how.first, step.host, step.home)
@@ -164,7 +171,7 @@ class Trials:
     def _trial(self, made: Made, looked: Looked, deadline: float) -> Trial:
         """What came of it, looked up in the mailbox at last, and what `explain` says of it."""
         step, how = made.step, made.step.how
-        said = made.said.result() if made.said else self._verdict(step)
+        said = made.said[0].result()[made.said[1]] if made.said else self._verdict(step)
         explained = str(said) == how.expect and said.remedies[: len(how.remedies)] == how.remedies
         fate = fate_of(how)
         wanted = deadline - time.monotonic() if fate == "delivered" else 0.0
