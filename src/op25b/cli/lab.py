@@ -21,7 +21,7 @@ from op25b.errors import UserError
 from op25b.lab import Lab, attach, default_directory, down, lab_names, up
 from op25b.lab.claims import Claims, read_claims
 from op25b.lab.report import NOT_YET, Row, rows
-from op25b.lab.stage import in_lab, provider
+from op25b.lab.stage import FASTER, in_lab, provider
 from op25b.lab.story import stories
 from op25b.lab.trial import Trial
 from op25b.lab.trials import Trials
@@ -77,8 +77,14 @@ def lab_run(wanted: Providers = None, all_: All = False, json: Json = False) -> 
         _print(trials, found)
     if "postfix" not in programs:
         output.note(
-            "Postfix and Dovecot cannot run here without root: a small stand-in took the place of every mail server "
-            "but the provider's own, which are op25b; claims on POP are left out"
+            "Postfix, Dovecot and FreeRADIUS cannot run here without root: a small stand-in took the place of every "
+            "mail server but the provider's own, which are op25b; leases were reported to op25b's own RADIUS port; "
+            "claims on POP are left out"
+        )
+    if any(trial.how.seen for trial in trials):
+        lines = " ".join(FASTER.split())
+        output.note(
+            f"the watch had no hours to wait: the lab's copies of the policies that have no [watch] have {lines}"
         )
     if any(row.ok is False for row in found):
         raise typer.Exit(1)

@@ -178,6 +178,7 @@ def standin_command(server: MailServer, root: Path, directory: str) -> list[str]
         "domains": server.domains,
         "relay_for": [str(n) for n in server.relay_for],
         "relay_to": str(server.relay_to) if server.relay_to else None,
+        "routes": {domain: str(address) for domain, address in server.routes},
         "smart_hosts": {way.sender: [way.host, way.port, way.account] for way in server.smart_hosts},
         "password": PASSWORD,
         "authority": f"{Path(directory).parent}/authority.pem",

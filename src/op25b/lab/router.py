@@ -114,7 +114,7 @@ server default {{
 
 
 def begin_freeradius(lab: Lab) -> subprocess.Popen[str]:
-    """Start FreeRADIUS as an operator does: with what `op25b integrate freeradius` prints. It has started when this ends."""
+    """Start FreeRADIUS with what `op25b integrate freeradius` prints. It has started when this ends."""
     folder = lab.files / "freeradius"
     for name in ("mods-enabled", "policy.d"):
         (folder / name).mkdir(parents=True)

@@ -8,7 +8,7 @@ from op25b.lab.addresses import Address
 from op25b.lab.claims import Claim, Try
 from op25b.lab.clients import Login
 from op25b.lab.plan import Host
-from op25b.lab.wire import Kind, Outcome, Spread
+from op25b.lab.wire import ONE, Kind, Outcome, Spread
 from op25b.policy.model import Refuse
 from op25b.policy.reasons import Decision
 from op25b.policy.verdict import SMTP
@@ -49,8 +49,8 @@ class Step:
 class Happened:
     """What came of one attempt. `answer`: the server's refusal, see `attempts.refusal`; `began`, `ended`: seconds on
     a clock that only goes on; `spread`: of an attempt at many targets; `followed`: milliseconds from what happened before
-    until every packet was treated accordingly; `notes`: what else was looked up, each with whether it is as it should be.
-    """
+    until every packet was treated accordingly; `case`: what the watch made of the sender; `notes`: what else was looked
+    up, each with whether it is as it should be."""
 
     program: str
     outcome: Outcome
@@ -58,8 +58,9 @@ class Happened:
     delivered: bool
     began: float
     ended: float
-    spread: Spread = Spread(1, 0)
+    spread: Spread = ONE
     followed: float | None = None
+    case: str = ""
     notes: tuple[tuple[str, bool], ...] = ()
 
 
@@ -77,6 +78,11 @@ class Trial:
     ok: bool
     how: Try
     happened: Happened
+
+    @property
+    def customer(self) -> str:
+        """Who tried it, whatever the family."""
+        return self.who.rpartition(" ")[0]
 
 
 def fate_of(how: Try) -> str:

@@ -22,7 +22,7 @@ from op25b.lab.looks import NOBODY, Case, Said
 from op25b.lab.stage import Edge, elsewhere
 from op25b.lab.steps import Steps
 from op25b.lab.trial import FOLLOWED_MS, Happened, Step, Trial, as_expected, fate_of, manner, told, when
-from op25b.lab.wire import Kind, Outcome, Recording, Spread, classify, spread
+from op25b.lab.wire import ONE, Kind, Outcome, Recording, classify, spread
 from op25b.policy.load import load
 from op25b.policy.model import Policy
 from op25b.policy.verdict import SMTP, Flow, Judge
@@ -149,7 +149,7 @@ class Trials:
         how, host, recording = step.how, step.host.name, self._recordings[self.lab.plan.router(step.host.name)]
         client = sending.client(self.lab.plan, step, message, number, login, self.lab.authority)
         tried = attempt(self.lab, host, client, recording)
-        reached = Spread(1, 0)
+        reached = ONE
         if how.by == "bot":
             reached = spread(recording.read(), how.port, step.src)
         else:
@@ -177,7 +177,9 @@ class Trials:
         wanted = deadline - time.monotonic() if fate == "delivered" else 0.0
         arrived = self.lab.mailbox(step.mailbox).wait(made.message.token, wanted)
         delivered = arrived is not None and made.message.is_in(arrived)
-        happened = replace(made.happened, delivered=delivered, notes=(*self._notes(made, looked, said),))
+        case, notes = looked.cases.get(self.lab.plan.who(step.host.name)), (*self._notes(made, looked, said),)
+        told_case = str(case) if case and how.seen else ""
+        happened = replace(made.happened, delivered=delivered, case=told_case, notes=notes)
         server = self.lab.plan.accounts[step.host.name].server if how.by_name else how.to
         where = "the other provider" if step.who == "offnet" else "the edge"
         return Trial(

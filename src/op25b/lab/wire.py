@@ -99,6 +99,10 @@ class Spread:
     passed: int
 
 
+ONE = Spread(1, 0)
+"""Of an attempt at one target; whether it passed is in its outcome."""
+
+
 def spread(seen: Iterable[Seen], port: int, source: Address | None = None) -> Spread:
     """Of all attempts at a port."""
     syns = list(_syns(seen, port, None, source))
