@@ -19,7 +19,9 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 _FIRE_SECONDS = 5.0
-_PROBE_SECONDS = 0.002
+_FIRE_PAUSE_SECONDS = 0.001
+"""So that all of them are recorded and logged: a thousand a second, no burst."""
+_PROBE_SECONDS = 0.005
 """From one attempt of a pair to its next, at least: what is measured is at most so much too long."""
 _LINGER = struct.pack("ii", 1, 0)  # a close is a reset: nothing stays behind
 
@@ -37,10 +39,13 @@ def begin(source: str, target: str, port: int) -> socket.socket:
 
 def fire(port: str, source: str, target: str, count: str) -> None:
     first = ip_address(target)
-    attempts = {each.fileno(): each for each in (begin(source, str(first + n), int(port)) for n in range(int(count)))}
+    attempts = {}
     waiting = select.poll()
-    for descriptor in attempts:
-        waiting.register(descriptor, select.POLLOUT)
+    for n in range(int(count)):
+        attempt = begin(source, str(first + n), int(port))
+        attempts[attempt.fileno()] = attempt
+        waiting.register(attempt, select.POLLOUT)
+        time.sleep(_FIRE_PAUSE_SECONDS)
     connected, deadline = 0, time.monotonic() + _FIRE_SECONDS
     while attempts and time.monotonic() < deadline:
         for descriptor, _ in waiting.poll(100):

@@ -25,7 +25,6 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-
 WAITS = (1, 1, 2, 4, 8, 16)
 
 

@@ -63,9 +63,9 @@ def _moves(provider: str, trials: list[Trial]) -> Iterator[str]:
         old, new = (last[first][0].happened.outcome.source for first in ("grant", "move"))
         took = {first: max(each.happened.followed or 0.0 for each in some) for first, some in last.items()}
         yield (
-            f"{provider}: {name} is granted an exemption and passes on port 25 {took['grant']:.0f} ms later; its address "
-            f"changes from {old} to {new}, and the exemption follows in {took['move']:.0f} ms; {took['revoke']:.0f} ms "
-            "after it is revoked port 25 is closed again"
+            f"{provider}: {name} is granted an exemption and passes on port 25 {took['grant']:.0f} ms later; its "
+            f"address changes from {old} to {new}, and the exemption follows in {took['move']:.0f} ms; "
+            f"{took['revoke']:.0f} ms after it is revoked port 25 is closed again"
         )
         heir = next((each for each in trials if each.how.heir_of == name and each.happened.outcome.source == old), None)
         if heir:

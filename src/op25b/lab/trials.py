@@ -32,8 +32,8 @@ _DELIVERY_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Made:
-    """An attempt of which it is not known yet whether its mail arrived. `said`: the verdicts that were asked for at that
-    moment, where the store has a say in them, and which of them is meant."""
+    """An attempt of which it is not known yet whether its mail arrived. `said`: the verdicts that were asked for at
+    that moment, where the store has a say in them, and which of them is meant."""
 
     step: Step
     message: Message
@@ -44,8 +44,8 @@ class Made:
 
 @dataclass(frozen=True)
 class Looked:
-    """What the edge's own commands told after the attempts of a stage. `counted`: packets by rule meanwhile; `due`: the
-    attempts that they must have; `cases`: by subscriber; `wanted`: the kinds of these that must be there, and no other."""
+    """What the edge's own commands told after the attempts of a stage. `counted`: packets by rule meanwhile; `due`:
+    the attempts that they must have; `cases`: by subscriber; `wanted`: the kinds that must be there, and no other."""
 
     counted: Mapping[str, int]
     due: Mapping[str, int]

@@ -7,12 +7,14 @@ both carry the server's address.
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import Lock, Thread
 
 from op25b.lab.addresses import Address
 from op25b.lab.packets import ACK, RST, SYN, Datagram, IcmpError, Packet, Segment, parse
@@ -191,37 +193,55 @@ def _reverse(segment: Segment) -> Segment:
 
 
 class Recording:
-    """Packets that passed a host's interfaces since it was opened, in the kernel's queue until read."""
+    """Packets that passed a host's interfaces since it was opened. A thread empties the kernel's queue, which is short
+    for a user without rights."""
 
     def __init__(self, tap: socket.socket) -> None:
         """`tap` is a packet socket (packet(7)) of the host's namespace, of type SOCK_DGRAM."""
         self._tap = tap
         self._tap.setblocking(False)
         self._seen: list[Seen] = []
+        self._lock = Lock()
+        self._ending, self._end = socket.socketpair()
+        self._emptying = Thread(target=self._empty, daemon=True)
+        self._emptying.start()
 
-    def read(self) -> list[Seen]:
-        """Everything recorded so far. Raises OverflowError when packets were lost: no outcome can be
-        told then."""
+    def _empty(self) -> None:
+        while self._ending not in select.select([self._tap, self._ending], [], [])[0]:
+            with self._lock:
+                self._take()
+
+    def _take(self) -> None:
         while True:
             try:
                 data, ancillary, _, address = self._tap.recvmsg(_HEADERS, socket.CMSG_SPACE(_TIMESPEC.size))
             except BlockingIOError:
-                break
+                return
             packet = parse(data)
             if packet is not None:
                 seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
                 leaving = address[2] == socket.PACKET_OUTGOING
                 self._seen.append(Seen(seconds + nanoseconds / 1e9, address[0], leaving, packet))
-        statistics = self._tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
-        if struct.unpack("II", statistics)[1]:
-            raise OverflowError("packets were lost while recording")
-        return list(self._seen)
+
+    def read(self) -> list[Seen]:
+        """Everything recorded so far. Raises OverflowError when packets were lost: no outcome can be
+        told then."""
+        with self._lock:
+            self._take()
+            statistics = self._tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+            if struct.unpack("II", statistics)[1]:
+                raise OverflowError("packets were lost while recording")
+            return list(self._seen)
 
     def restart(self) -> None:
         """Forget everything so far, what was lost of it too."""
         with suppress(OverflowError):
             self.read()
-        self._seen.clear()
+        with self._lock:
+            self._seen.clear()
 
     def close(self) -> None:
+        self._end.close()
+        self._emptying.join()
+        self._ending.close()
         self._tap.close()
