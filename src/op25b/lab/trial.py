@@ -49,8 +49,8 @@ class Step:
 class Happened:
     """What came of one attempt. `answer`: the server's refusal, see `attempts.refusal`; `began`, `ended`: seconds on
     a clock that only goes on; `spread`: of an attempt at many targets; `followed`: milliseconds from what happened
-    before until every packet was treated accordingly; `case`: what the watch made of the sender; `notes`: what else was looked
-    up, each with whether it is as it should be."""
+    before until every packet was treated accordingly; `case`: what the watch made of the sender; `notes`: what
+    else was looked up, each with whether it is as it should be."""
 
     program: str
     outcome: Outcome
