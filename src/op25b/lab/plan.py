@@ -62,6 +62,7 @@ class Provider:
     policy: the text of the policy file, which the own servers serve by.
     domains: those of the customers' mail addresses.
     pop: customers read their mail by POP.
+    router: the edge runs `op25b serve`, and reports by RADIUS who holds which address.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Provider:
     policy: str = ""
     domains: tuple[str, ...] = ()
     pop: bool = False
+    router: bool = False
 
 
 @dataclass(frozen=True)

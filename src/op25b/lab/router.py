@@ -7,15 +7,17 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from op25b.errors import Missing
+from op25b.lab import service
 from op25b.lab.addresses import Address
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab
 from op25b.lab.leases import Lease, Status, accounting
 from op25b.lab.namespaces import environment
-from op25b.lab.service import STORE, Starting
+from op25b.lab.service import STORE
 
 NAME = "router"
 POLICY, STATE = f"{WORK}/edge.toml", f"{WORK}/edge.state"
@@ -47,16 +49,32 @@ look_seconds = 1
 """
 
 
-def begin(lab: Lab, policy: str) -> Starting:
-    """Write its files, and start it."""
-    folder = lab.files / NAME
-    (folder / "etc").mkdir(parents=True)
-    (lab.files / Path(POLICY).name).write_text(policy)
-    (folder / "service.toml").write_text(service_toml(_address(lab, "edge")))
-    for name in (_SECRET, _TOKEN):
-        (folder / name).touch(0o600)
-        (folder / name).write_text(secrets.token_hex(16))
-    return Starting.begin(lab, "edge", NAME)
+@dataclass(frozen=True)
+class Starting:
+    """The router's service on its way up, and FreeRADIUS where it can run."""
+
+    service: service.Starting
+    freeradius: subprocess.Popen[str] | None
+
+    @classmethod
+    def begin(cls, lab: Lab, policy: str) -> Starting:
+        """Write all files, and start them."""
+        folder = lab.files / NAME
+        (folder / "etc").mkdir(parents=True)
+        (lab.files / Path(POLICY).name).write_text(policy)
+        (folder / "service.toml").write_text(service_toml(_address(lab, "edge")))
+        for name in (_SECRET, _TOKEN):
+            (folder / name).touch(0o600)
+            (folder / name).write_text(secrets.token_hex(16))
+        freeradius = _begin_freeradius(lab) if lab.has_freeradius else None
+        return cls(service.Starting.begin(lab, "edge", NAME), freeradius)
+
+    def wait(self, lab: Lab, seconds: float) -> None:
+        """Until both serve. Raises Missing with what one of them said instead."""
+        self.service.wait()
+        if self.freeradius and self.freeradius.wait(seconds):
+            said = [lab.files / "freeradius" / name for name in ("started", "log")]
+            raise Missing(f"FreeRADIUS did not start: {''.join(f.read_text() for f in said if f.exists()).strip()}")
 
 
 def report(lab: Lab, reports: Iterable[tuple[Status, Lease]]) -> None:
@@ -113,7 +131,7 @@ server default {{
 """
 
 
-def begin_freeradius(lab: Lab) -> subprocess.Popen[str]:
+def _begin_freeradius(lab: Lab) -> subprocess.Popen[str]:
     """Start FreeRADIUS with what `op25b integrate freeradius` prints. It has started when this ends."""
     folder = lab.files / "freeradius"
     for name in ("mods-enabled", "policy.d"):
@@ -130,13 +148,6 @@ def begin_freeradius(lab: Lab) -> subprocess.Popen[str]:
             lab.command("radius", ["sh", "-c", " && ".join(script)]),
             stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, text=True, env=environment(),
         )  # fmt: skip
-
-
-def wait_freeradius(lab: Lab, starting: subprocess.Popen[str], seconds: float) -> None:
-    """Until it serves. Raises Missing with what it said instead."""
-    if starting.wait(seconds):
-        said = [lab.files / "freeradius" / name for name in ("started", "log")]
-        raise Missing(f"FreeRADIUS did not start: {''.join(f.read_text() for f in said if f.exists()).strip()}")
 
 
 def _address(lab: Lab, host: str) -> Address:

@@ -73,8 +73,8 @@ port = {_PORTS + 2 * index}
 """
 
 
-def add_accounts(lab: Lab, now: datetime) -> None:
-    """Make the store, as `op25b account import` does: the POP accounts' names and hashes.
+def make_store(lab: Lab, now: datetime) -> None:
+    """Make the store of all, with accounts as `op25b account import` does: the POP accounts' names and hashes.
 
     Who has a mail server at home may also send from that domain, and has a password that was set here: Postfix logs in
     with SCRAM where it is offered, and for hashes that were taken over there are no SCRAM keys before another log-in.

@@ -54,6 +54,7 @@ def provider(policy: Policy, text: str, claims: Iterable[Claim]) -> Provider:
         policy=text,
         domains=_domains(policy),
         pop=any(each.pop for each in tries),
+        router=True,
     )
 
 
