@@ -98,8 +98,8 @@ def work(
 ) -> None:
     """Take reports until told to stop, or until the supervisor has gone (`parent` ends).
 
-    `merge`, `after`: as `Intake` wants them; `known`: as `files` does. A reload takes over the clients and the token that
-    `reread` names; ports, files and the subscriber's attribute stay as they are. Raises UserError as `secrets`.
+    `merge`, `after`: as `Intake` wants them; `known`: as `files` does. A reload takes over the clients and the token
+    that `reread` names; ports, files and the subscriber's attribute stay as they are. Raises UserError as `secrets`.
     """
     # with the usual 5 ms, what has just come would wait as long while the other thread computes
     sys.setswitchinterval(_SWITCH_SECONDS)
