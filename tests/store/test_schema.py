@@ -47,6 +47,36 @@ def test_from_a_filled_earlier_version(url: str) -> None:
     store.close()
 
 
+def test_leases_come_to_a_filled_store(url: str) -> None:
+    upgrade(url, "0002")
+    store = Store(url)
+    with store.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO accounts (name, password, limits, version, created_at, changed_at) "
+                "VALUES ('taro', 'x', '{}', 1, '2026-04-01 00:00:00', '2026-04-01 00:00:00')"
+            )
+        )
+        connection.execute(
+            text("INSERT INTO known_blocks SELECT id, '192.0.2.0/24', '2026-04-01 00:00:00' FROM accounts")
+        )
+    upgrade(url, "0003")
+    with store.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO sessions (id, source, name, subscriber, started_at, seen_at) "
+                "VALUES (3000000000, 'bng', '1', 'taro', 1775001600000000, 1775001600000000)"
+            )
+        )
+        connection.execute(text("INSERT INTO leases SELECT id, '192.0.2.1/32', 1, null, 1, null FROM sessions"))
+    assert upgrade(url)
+    with store.write() as connection:
+        assert connection.execute(text("SELECT block FROM known_blocks")).scalars().all() == ["192.0.2.0/24"]
+        connection.execute(text("DELETE FROM sessions"))
+        assert connection.execute(text("SELECT count(*) FROM leases")).scalar() == 0
+    store.close()
+
+
 def test_a_newer_store_is_refused_and_left_alone(url: str) -> None:
     upgrade(url)
     store = Store(url)
