@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from sqlalchemy import inspect, text
 from op25b.errors import UserError
 from op25b.store import Store, schema, upgrade
 from op25b.store.tables import metadata
+from op25b.subscribers.exemptions.queries import in_force
+
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 def test_from_nothing(url: str) -> None:
@@ -111,4 +115,22 @@ def test_a_migration_that_fails_leaves_the_earlier_version(url: str) -> None:
         upgrade(url)
     with store.read() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"
+    store.close()
+
+
+def test_from_a_store_with_exemptions(url: str) -> None:
+    upgrade(url, "0004")
+    store = Store(url)
+    with store.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO exemptions (kind, subscriber, state, reason, granted_at, from_at, review_at, until_at, "
+                "fee_accepted, findings, approvals, requested_by, requested_at, changed_at, version) VALUES "
+                "('subscriber', 'taro', 'granted', 'x', 1, 1, 2, 4000000000000000, true, '[]', '[]', 'desk', "
+                "'2026-04-01 00:00:00', '2026-04-01 00:00:00', 3)"
+            )
+        )
+    assert upgrade(url)
+    with store.read() as connection:
+        assert [(each.subscriber, each.until_at.year) for each in in_force(connection, NOW)] == [("taro", 2096)]
     store.close()

@@ -44,6 +44,11 @@ def subjects_in_force(connection: Connection, at: datetime) -> list[tuple[str, s
     return [(kind, who, prefix) for kind, who, prefix in connection.execute(_in_force(at).with_only_columns(*columns))]
 
 
+def between(connection: Connection, first: datetime, last: datetime) -> list[Live]:
+    """Those in force at any instant from the one to the other, both included; by id."""
+    return _live(connection, _in_force(first, last).order_by(exemptions.c.id))
+
+
 def of_subscribers(connection: Connection, subscribers: Iterable[str], at: datetime) -> list[Live]:
     """Those of kind subscriber that these subscribers have."""
     query = _in_force(at).where(exemptions.c.kind == Kind.SUBSCRIBER)
@@ -94,19 +99,19 @@ def changes_of(connection: Connection, subscriber: str) -> list[Change]:
     return [("subscriber", subscriber), *prefixes]
 
 
-def holding(at: datetime) -> ColumnElement[bool]:
-    """The condition for a row to be in force at an instant."""
+def holding(at: datetime, last: datetime | None = None) -> ColumnElement[bool]:
+    """The condition for a row to be in force at an instant, or at any from that to `last`, both included."""
     quarantined = select(quarantine.c.subscriber).where(quarantine.c.subscriber == exemptions.c.subscriber)
     return and_(
         exemptions.c.granted_at.is_not(None),
-        exemptions.c.from_at <= at,
+        exemptions.c.from_at <= (last or at),
         exemptions.c.until_at > at,
         ~quarantined.exists(),
     )
 
 
-def _in_force(at: datetime) -> Select[Any]:
-    return select(*(exemptions.c[name] for name in Live._fields)).where(holding(at))
+def _in_force(at: datetime, last: datetime | None = None) -> Select[Any]:
+    return select(*(exemptions.c[name] for name in Live._fields)).where(holding(at, last))
 
 
 def _live(connection: Connection, query: Select[Any]) -> list[Live]:
