@@ -16,6 +16,7 @@ from op25b.errors import UserError
 from op25b.store import Store
 from op25b.store.audit import record
 from op25b.subscribers.leases import Leases, periods
+from op25b.subscribers.leases.files import names as names_file
 from op25b.subscribers.leases.files.entry import Identity, Subscribers
 from op25b.subscribers.leases.files.reading import Format, Read, read
 

@@ -91,6 +91,7 @@ def work(
     settings: LeaseServer,
     reread: Callable[[], LeaseServer],
     merge: Merge,
+    known: files.Known,
     after: Callable[[Merged], None],
     meters: Meters,
     parent: int,
@@ -110,6 +111,7 @@ async def _work(
     settings: LeaseServer,
     reread: Callable[[], LeaseServer],
     merge: Merge,
+    known: files.Known,
     after: Callable[[Merged], None],
     meters: Meters,
     parent: int,
@@ -140,6 +142,8 @@ async def _work(
     for task in (alive, *following):  # none of them ends by itself: the supervisor begins anew
         task.add_done_callback(lambda _: stop.set())
     await stop.wait()
+    for task in following:
+        task.cancel()
     for server in servers:
         server.close()
     for port in ports:
