@@ -54,7 +54,11 @@ class Running:
             env=os.environ | {"NOTIFY_SOCKET": str(self.folder / "notify")},
             stderr=self._log,
         )
-        self.await_notice("READY=1")
+        try:
+            self.await_notice("READY=1")
+        except TimeoutError:
+            self._process.kill()
+            raise AssertionError((self.folder / "log").read_text()) from None
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -48,8 +48,10 @@ class Streets:
             self.router.run("ip", *link, also=(other.fd,))
         for namespace, lines in ((self.router, _ROUTER), (self.customers, _CUSTOMERS), (self.internet, _INTERNET)):
             namespace.run("ip", "-batch", "-", stdin=lines)
-        self.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        self._sink = self.internet.inside(lambda: socket.create_server((TARGET, 25)))
+        # refusals are not to be rationed
+        rates = ("net.ipv4.icmp_ratelimit=0", "net.ipv4.icmp_msgs_per_sec=1000000")
+        self.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1", *rates)
+        self._sink = self.internet.inside(lambda: socket.create_server((TARGET, 25), backlog=1000))
 
     def close(self) -> None:
         self._sink.close()

@@ -38,7 +38,7 @@ def figures(attempts: Iterable[Attempt], counted: dict[str, int] | None = None) 
     for number, found in looks.items():
         tally.add(records(found))
         sets = {name: {int(records(found).source[0]): packets} for name, packets in (counted or {}).items()}
-        for activity in activities(tally.take(), sets, DAY + (number + 1) * LOOK * SECOND).values():
+        for activity in activities(tally.take(), sets, DAY + (number + 1) * LOOK * SECOND)[0].values():
             pattern.add(activity, TERMS)
         pattern = Pattern.of(pattern.stored())
     return pattern.figures(pattern.last, TERMS)

@@ -17,7 +17,7 @@ import pytest
 import structlog
 from sqlalchemy import Connection
 
-from op25b.cli.service.watching import counted
+from op25b.cli.service.watch import packets
 from op25b.enforcement import nflog
 from op25b.enforcement.netlink import Netlink
 from op25b.enforcement.seen import Counters
@@ -120,7 +120,7 @@ class Kernel:
         return self._router.inside(lambda: nflog.opened(GROUP))
 
     def seen(self) -> dict[str, dict[int, int]]:
-        return counted(self._counters.take())
+        return {name: packets(found) for name, found in self._counters.take().items()}
 
     def kept(self) -> None:
         self._counters.kept()

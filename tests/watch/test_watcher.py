@@ -71,7 +71,7 @@ class World:
             self.tally.add(records(now))
         end = DAY + round(self.at * SECOND)
         begin = instant(DAY + round(since * SECOND))
-        self.watcher.take_in(activities(self.tally.take(), {}, end), begin, instant(end))
+        self.watcher.take_in(activities(self.tally.take(), {}, end)[0], begin, instant(end))
         self.watcher.write(instant(end))
 
     def cases(self, closed: bool = True) -> list[Case]:
@@ -255,4 +255,4 @@ def test_the_table_of_states_leaves_no_way_out_of_closed_and_all_lead_there() ->
 
 def _done(world: World, attempts: Iterable[Attempt]) -> Any:
     world.tally.add(records(list(attempts)))
-    return activities(world.tally.take(), {}, DAY)
+    return activities(world.tally.take(), {}, DAY)[0]

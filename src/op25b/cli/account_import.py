@@ -16,7 +16,8 @@ from op25b.cli import output
 from op25b.errors import UserError
 from op25b.store.audit import By
 from op25b.subscribers.accounts import Accounts, New
-from op25b.subscribers.importing import Fault, Line, parse
+from op25b.subscribers.faults import Fault
+from op25b.subscribers.importing import Line, parse
 from op25b.subscribers.passwords import Hasher, Secret
 
 

@@ -21,9 +21,11 @@ LATER = {
     "exempt": "op25b.cli.exempt",
     "integrate": "op25b.cli.integrate",
     "lab": "op25b.cli.lab",
+    "lease": "op25b.cli.lease",
     "queue": "op25b.cli.queue",
     "serve": "op25b.cli.serve",
     "watch": "op25b.cli.watch",
+    "who": "op25b.cli.who",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -47,8 +48,15 @@ class Client:
             raise
 
     def fileno(self) -> int:
-        """Readable while nothing is asked when the enforcer has gone."""
+        """Readable when the enforcer has gone, and when an answer comes that another thread waits for."""
         return self._socket.fileno()
+
+    @property
+    def has_gone(self) -> bool:
+        """Whether the enforcer has closed the connection."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """A replace that is under way is given up by that."""

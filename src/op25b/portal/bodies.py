@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from op25b.subscribers.exemptions.criteria import Criterion
-from op25b.subscribers.exemptions.request import LONGEST_REASON, LONGEST_SUBSCRIBER, Asked
+from op25b.subscribers.exemptions.request import LONGEST_REASON, Asked
 from op25b.subscribers.exemptions.transitions import Kind, State
+from op25b.subscribers.leases.facts import NAME_OCTETS
 
 
 def _printable(text: str) -> str:
@@ -18,7 +19,7 @@ def _printable(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=LONGEST_REASON), AfterValidator(_printable)]
-Short = Annotated[str, Field(max_length=LONGEST_SUBSCRIBER), AfterValidator(_printable)]
+Short = Annotated[str, Field(max_length=NAME_OCTETS), AfterValidator(_printable)]
 
 
 class Body(BaseModel):

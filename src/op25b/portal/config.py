@@ -13,6 +13,6 @@ class Api(Table):
     """The HTTP interface to exemptions. It speaks plain HTTP: beyond this host, a proxy in front of it does the TLS."""
 
     address: SingleAddress = IPv4Address("127.0.0.1")
-    port: Port = 9527
+    port: Port = 9528
     tokens_file: File
     """Who may use it, by `op25b api token add`; read again whenever it has changed."""

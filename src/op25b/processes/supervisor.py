@@ -40,6 +40,8 @@ class Job:
     run: Callable[[int], None]
     sockets: Sequence[socket] = ()
     keeps: Sequence[Capability] = ()
+    outlives: bool = False
+    """The others need it until their own end: it is told to end when they have."""
     ready: Callable[[], bool] = lambda: True
     stuck: Callable[[], bool] = lambda: False
     buried: Callable[[], None] = lambda: None
@@ -54,8 +56,8 @@ class Job:
 class Supervisor:
     """`check_reload` raises UserError for a configuration that cannot be taken; called before the jobs hear of it.
 
-    `stopping` is called when all is to end, and nothing is listened at any more. `whom`: whom the jobs run as; None:
-    as the supervisor.
+    `stopping` is called when all is to end, and nothing is listened at any more; `stopped`, when all has ended.
+    `whom`: whom the jobs run as; None: as the supervisor.
     """
 
     jobs: list[Job]
@@ -64,6 +66,7 @@ class Supervisor:
     check_reload: Callable[[], None]
     stopping: Callable[[], None]
     drain_seconds: float
+    stopped: Callable[[], None] = lambda: None
     whom: Identity | None = None
     _pipe: tuple[int, int] = field(default_factory=os.pipe)
     _ready: bool = False
@@ -154,7 +157,7 @@ class Supervisor:
         except (UserError, Missing) as error:
             self.log.error("not reloaded, going on as before", reason=str(error))
         else:
-            self._signal(signal.SIGHUP)
+            self._signal(signal.SIGHUP, self.jobs)
             self.log.info("reloaded")
         self.notifier.ready("serving")
 
@@ -163,13 +166,15 @@ class Supervisor:
         # nothing is to be listened at any more
         self._close_sockets(())
         self.stopping()
-        self._signal(signal.SIGTERM)
         deadline = time.monotonic() + self.drain_seconds + KILL_AFTER
-        while any(job.pid for job in self.jobs):
-            if time.monotonic() > deadline:
-                self._signal(signal.SIGKILL)
-            signal.sigtimedwait({signal.SIGCHLD}, 0.2)
-            self._dead()
+        for jobs in ([job for job in self.jobs if not job.outlives], self.jobs):
+            self._signal(signal.SIGTERM, jobs)
+            while any(job.pid for job in jobs):
+                if time.monotonic() > deadline:
+                    self._signal(signal.SIGKILL, self.jobs)
+                signal.sigtimedwait({signal.SIGCHLD}, 0.2)
+                self._dead()
+        self.stopped()
         self.log.info("stopped")
         return max(status, 0)
 
@@ -179,7 +184,7 @@ class Supervisor:
                 if each not in kept:
                     each.close()
 
-    def _signal(self, number: signal.Signals) -> None:
-        for job in self.jobs:
+    def _signal(self, number: signal.Signals, jobs: Sequence[Job]) -> None:
+        for job in jobs:
             if job.pid:
                 os.kill(job.pid, number)

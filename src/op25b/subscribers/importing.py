@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from op25b.errors import UserError
 from op25b.subscribers import schemes
 from op25b.subscribers.accounts import prepared_senders
+from op25b.subscribers.faults import Fault
 from op25b.subscribers.names import account_name
 from op25b.subscribers.passwords import Secret, prepare, take_over
 
@@ -37,14 +38,6 @@ class Line:
     suspended: str | None
     secret: Secret | None = field(repr=False)
     password: str | None = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A line that cannot be taken over: what is wrong, and the mend. Never holds any of the password field."""
-
-    number: int
-    text: str
 
 
 def parse(octets: bytes, domain: str | None, taken: Callable[[str], bool]) -> tuple[list[Line], list[Fault]]:

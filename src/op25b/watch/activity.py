@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import nlargest
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from itertools import pairwise
 
 import numpy as np
 
 from op25b.policy.intervals import Address
 from op25b.watch.tally import Pairs
+
+SOURCES = 20_000
+"""Looked at together at most: a flood from forged addresses must not take hours. The least active are left out."""
 
 Source = int
 """An IPv4 address, or the upper half of an IPv6 one (2**32 or more: nobody sends from ::/32)."""
@@ -45,20 +50,31 @@ def address(high: int, low: int) -> Address:
     return IPv6Address(high << 64 | low)
 
 
-def activities(pairs: Pairs, counted: Mapping[str, Mapping[Source, int]], end: int) -> dict[Source, Activity]:
-    """By source. `pairs` are sorted by source; `counted`: packets by source, by the set's name.
+def activities(
+    pairs: Pairs, counted: Mapping[str, Mapping[Source, int]], end: int, most: int = SOURCES
+) -> tuple[dict[Source, Activity], int]:
+    """By source, the busiest of them; and how many others there were.
 
-    What was counted and not logged was done at some time before `end`.
+    `pairs` are sorted by source; `counted`: packets by source, by the set's name. What was counted and not logged was
+    done at some time before `end`.
     """
     packets = dict[Source, list[int]]()
     for name, column in SEEN.items():
         for source, count in counted.get(name, {}).items():
             packets.setdefault(source, [0, 0])[column] += count
-    found = dict[Source, Activity]()
     sources, starts = np.unique(pairs.source, return_index=True)
     bounds = [*starts.tolist(), len(pairs)]
-    for source, start, stop in zip(sources.tolist(), bounds, bounds[1:], strict=False):
-        rows = pairs.take(slice(start, stop))
-        found[source] = Activity(int(rows.first.min()), int(rows.last.max()), rows, *packets.pop(source, (0, 0)))
-    nothing = Pairs.none()
-    return found | {source: Activity(end, end, nothing, *counts) for source, counts in packets.items()}
+    rows = dict(zip(sources.tolist(), pairwise(bounds), strict=True))
+    records = dict(zip(rows, np.add.reduceat(pairs.records, starts).tolist() if rows else (), strict=True))
+    chosen = records.keys() | packets.keys()
+    if len(chosen) > most:
+        chosen = set(nlargest(most, chosen, lambda each: max(records.get(each, 0), sum(packets.get(each, ())))))
+    found, nothing = dict[Source, Activity](), Pairs.none()
+    for source in chosen:
+        counts = packets.get(source, (0, 0))
+        if source in rows:
+            own = pairs.take(slice(*rows[source]))
+            found[source] = Activity(int(own.first.min()), int(own.last.max()), own, *counts)
+        else:
+            found[source] = Activity(end, end, nothing, *counts)
+    return found, len(records.keys() | packets.keys()) - len(found)

@@ -62,27 +62,32 @@ class Follower:
     """How often in a row."""
 
     async def run(self, stop: asyncio.Event, alive: Callable[[], None] = lambda: None) -> None:
-        """Until it is told to stop; what was read by then is written. `alive` is called now and then."""
+        """Until it is told to stop; what was read by then is written. `alive` is called each second."""
+        living = asyncio.create_task(_each_second(alive))
         # how old these are is not known, so nobody is blamed for them
         since, _ = self.wall(), await self._seen()
         await self._kept()
-        self._open()
+        await self._open()
         reading = asyncio.create_task(self._read())
         forget_at = self.wall()
         try:
             while not stop.is_set():
                 await _wait(stop, self.look_seconds)
-                alive()
-                since = await self._look(since, stop.is_set())
+                if reading.done():
+                    reading.result()  # it ends by a fault only
+                since = await self._look(since)
                 if self.wall() >= forget_at:
                     forget_at = self.wall() + timedelta(seconds=FORGET_SECONDS)
                     await asyncio.to_thread(self._forget)
+            await self._look(since, last=True)
+            alive()
         finally:
             reading.cancel()
+            living.cancel()
 
-    def _open(self) -> None:
+    async def _open(self) -> None:
         try:
-            found = self.kernel.log()
+            found = await asyncio.to_thread(self.kernel.log)
         except (UserError, Missing, OSError) as error:
             self._failed(_LOG, error)
             return
@@ -93,14 +98,21 @@ class Follower:
         while True:
             if self.reader is None:
                 await asyncio.sleep(self.look_seconds)
-                self._open()
+                await self._open()
                 continue
             await _readable(self.reader.fileno())
             await asyncio.sleep(GATHER_SECONDS)
-            before = self.reader.counts.lost
-            self.tally.add(self.reader.read())
-            if self.reader.counts.lost > before:
-                self.log.warning("log records lost", count=self.reader.counts.lost - before)
+            while self._take(self.reader):
+                await asyncio.sleep(0)
+
+    def _take(self, reader: Reader) -> bool:
+        """Whether there may be more."""
+        before = reader.counts.lost
+        records = reader.read()
+        self.tally.add(records)
+        if reader.counts.lost > before:
+            self.log.warning("log records lost", count=reader.counts.lost - before)
+        return bool(len(records))
 
     async def _seen(self) -> Counted:
         try:
@@ -117,14 +129,16 @@ class Follower:
         except (UserError, Missing, OSError) as error:
             self._failed(_COUNTERS, error)
 
-    async def _look(self, since: datetime, last: bool) -> datetime:
+    async def _look(self, since: datetime, last: bool = False) -> datetime:
         """Returns until when everything is taken in; what could not be waits for the next time."""
         if self._waiting is None:
             counted = await self._seen()
             if self.reader is not None:
-                self.tally.add(self.reader.read())
+                self._take(self.reader)
             at = self.wall()
-            self._waiting = activities(self.tally.take(), counted, micros(at)), since, at
+            found, left_out = await asyncio.to_thread(activities, self.tally.take(), counted, micros(at))
+            self.tally.given_up += left_out
+            self._waiting = found, since, at
         try:
             await asyncio.to_thread(self.watcher.take_in, *self._waiting)
             since, self._waiting = self._waiting[2], None
@@ -149,6 +163,12 @@ class Follower:
         if count % max(1, round(60 / self.look_seconds)) == 0:
             self.log.error("out of reach", what=what, reason=str(error))
         self._failures[what] = count + 1
+
+
+async def _each_second(alive: Callable[[], None]) -> None:
+    while True:
+        alive()
+        await asyncio.sleep(1)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from heapq import nsmallest
 from typing import Any
 
 import numpy as np
@@ -30,19 +32,29 @@ class Distinct:
     Exact while there are no more than that; after that an estimate with a standard error of 6 %.
     """
 
-    def __init__(self, smallest: NDArray[Any] | None = None) -> None:
-        self.smallest: Hashes = np.zeros(0, np.uint64) if smallest is None else np.asarray(smallest, np.uint64)
+    __slots__ = ("_smallest",)
 
-    def add(self, hashes: Hashes) -> None:
+    def __init__(self, smallest: Iterable[int] = ()) -> None:
+        # a set: most have a few, and come one at a time
+        self._smallest = set(smallest)
+
+    def add(self, hashes: Iterable[int]) -> None:
         """Count these, each once however often it comes."""
-        self.smallest = np.union1d(self.smallest, hashes)[: EXACT + 1]
+        self._smallest.update(hashes)
+        if len(self._smallest) > 2 * EXACT:
+            self._smallest = set(nsmallest(EXACT + 1, self._smallest))
+
+    @property
+    def smallest(self) -> list[int]:
+        """One more than EXACT at most, sorted."""
+        return sorted(self._smallest)[: EXACT + 1]
 
     @property
     def exact(self) -> bool:
-        return len(self.smallest) <= EXACT
+        return len(self._smallest) <= EXACT
 
     @property
     def count(self) -> int:
         if self.exact:
-            return len(self.smallest)
-        return round((EXACT - 1) * _TOP / (int(self.smallest[EXACT - 1]) + 1))
+            return len(self._smallest)
+        return round((EXACT - 1) * _TOP / (self.smallest[EXACT - 1] + 1))

@@ -7,7 +7,7 @@ a sample. Instants are microseconds since 1970.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 import numpy as np
@@ -35,7 +35,7 @@ class Terms:
     is_own: Callable[[Address], bool]
 
 
-@dataclass
+@dataclass(slots=True)
 class Target:
     """The tries at one target. `waits` and `wait` (the last one): between two tries that are no repetition."""
 
@@ -77,7 +77,7 @@ class Figures:
     own: float | None
 
 
-@dataclass
+@dataclass(slots=True)
 class Pattern:
     """All activity of one subject so far; `first` and `last` are of the activity."""
 
@@ -115,9 +115,9 @@ class Pattern:
         self.attempts += attempts
         self.records += int(pairs.records.sum())
         self.night += attempts * terms.is_night(activity.last)
-        keys = mixed(pairs.target[:, 0], pairs.target[:, 1])
+        keys = mixed(pairs.target[:, 0], pairs.target[:, 1]).tolist()
         self.targets.add(keys)
-        self.networks.add(mixed(*_networks(pairs.target)))
+        self.networks.add(mixed(*_networks(pairs.target)).tolist())
         self._hour(activity.last // HOUR, keys)
         for number in np.argsort(pairs.first, kind="stable").tolist():
             target = address(*pairs.target[number].tolist())
@@ -159,7 +159,7 @@ class Pattern:
             if minute > self.minute:
                 self.minutes, self.minute = self.minutes + 1, minute
 
-    def _hour(self, hour: int, keys: NDArray[np.uint64]) -> None:
+    def _hour(self, hour: int, keys: list[int]) -> None:
         if hour != self.hour:
             self.hour, self.of_hour = hour, Distinct()
         self.of_hour.add(keys)
@@ -186,16 +186,17 @@ class Pattern:
 
     def stored(self) -> dict[str, Any]:
         """As JSON, to go on from after a restart."""
-        kept = {name: value for name, value in vars(self).items() if isinstance(value, int)}
-        sets = {name: value.smallest.tolist() for name, value in vars(self).items() if isinstance(value, Distinct)}
-        return {**kept, **sets, "tried": {address: asdict(target) for address, target in self.tried.items()}}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        tried = {address: asdict(target) for address, target in self.tried.items()}
+        sets = {name: value.smallest for name, value in values.items() if isinstance(value, Distinct)}
+        return {**values, **sets, "tried": tried}
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
         """What `stored` gave."""
         found = dict(stored)
         for name in ("targets", "networks", "of_hour"):
-            found[name] = Distinct(np.array(found[name], np.uint64))
+            found[name] = Distinct(found[name])
         found["tried"] = {address: Target(**target) for address, target in found["tried"].items()}
         return cls(**found)
 

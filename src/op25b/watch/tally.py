@@ -58,7 +58,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.given_up = 0
-        """Sources that were forgotten for want of room, since the start."""
+        """Sources that were left out for want of room, since the start: each time that it happened to them."""
         self._parts: list[Pairs] = []
         self._rows = 0
         # one place for each hash: one that is overwritten too early makes a repetition an attempt, and no more

@@ -36,7 +36,7 @@ ABOUT = (
 BY = "op25b watch"
 
 
-@dataclass
+@dataclass(slots=True)
 class Subject:
     """A subscriber, or an address that nobody is known to hold."""
 

@@ -31,6 +31,9 @@ prefixes = ["198.18.0.0/25"]
 name = "all"
 mode = "enforce"
 scope = {}
+[exemption_terms]
+offered = true
+contact = "desk@netlaputa.example"
 [watch]
 open_attempts = 3
 """
@@ -90,15 +93,32 @@ class Host(Running):
 
     def radius(self, status: str, subscriber: str, address: str, session: str = "s1") -> None:
         """An accounting report as an access server sends it; waits for the answer."""
+        assert self.asks(status, subscriber, address, session)
+
+    def asks(self, status: str, subscriber: str, address: str, session: str = "s1", secret: str = SECRET) -> bool:
+        """The same; whether there was an answer."""
         pairs = (
             f"User-Name={subscriber},Acct-Status-Type={status},Acct-Session-Id={session},"
             f"NAS-Identifier=bng1,Framed-IP-Address={address}"
         )
         done = subprocess.run(
-            [*self.streets.inside, "radclient", "-x", "-r", "1", "-t", "5", "127.0.0.1:1813", "acct", SECRET],
+            [*self.streets.inside, "radclient", "-x", "-r", "1", "-t", "5", "127.0.0.1:1813", "acct", secret],
             input=pairs, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
-        assert "Received Accounting-Response" in done.stdout, done.stdout + done.stderr
+        return "Received Accounting-Response" in done.stdout
+
+    def grant(self, *what: str) -> int:
+        """An exemption, from the request to the approval; its number."""
+        policy = ("--policy", str(self.folder / "policy.toml"), "--store", self.store)
+        asked = json.loads(self.op25b("exempt", "request", *policy, "--reason", "a mail server", *what, "--json"))
+        number: int = asked["id"]
+        self.op25b("exempt", "review", str(number), *policy)
+        self.op25b("exempt", "approve", str(number), *policy)
+        return number
+
+    def revoke(self, number: int) -> None:
+        policy = ("--policy", str(self.folder / "policy.toml"), "--store", self.store)
+        self.op25b("exempt", "revoke", str(number), *policy, "--why", "no longer")
 
     def processes(self) -> dict[str, int]:
         """The process id of each job."""

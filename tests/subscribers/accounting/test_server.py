@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_network
 
 import pytest
-from pyrad.packet import AcctPacket, Packet
+from pyrad.packet import AcctPacket, AuthPacket, Packet
 
 from op25b.subscribers.accounting import intake as intakes
 from op25b.subscribers.accounting.clients import Client
@@ -95,6 +95,32 @@ def test_a_store_that_fails_keeps_the_answer_back_until_it_works() -> None:
         assert server.counted(Counted.REPORTS) == 1
 
     assert len(play(script, taken).facts) == 1
+
+
+def test_a_proxy_hears_that_the_store_fails_and_may_try_again() -> None:
+    """By Status-Server (RFC 5997): who keeps a proxy away for ever would never know that the store is well again."""
+    taken, seconds = Taken(error=RuntimeError("locked")), 1_700_000_000.0
+    asked = AuthPacket(code=12, id=9, secret=SECRET, dict=DICTIONARY)
+    asked.add_message_authenticator()
+    question = bytes(asked.RequestPacket())
+
+    async def script(server: Served, bng: AccessServer) -> None:
+        nonlocal seconds
+        assert (await bng.ask(question))[0] == 5
+        bng.send(packet())
+        while not server.counted(Counted.STORE_FAILED):
+            await asyncio.sleep(0)
+        bng.send(question)
+        with pytest.raises(TimeoutError):
+            await bng.answer(0.05)
+        seconds += intakes.FAILING_SECONDS
+        assert (await bng.ask(question))[1] == 9
+        taken.error = None
+        seconds -= 1
+        await bng.ask(packet())
+        await bng.ask(question)
+
+    play(script, taken, wall=lambda: seconds)
 
 
 def test_what_comes_again_is_answered_from_memory() -> None:

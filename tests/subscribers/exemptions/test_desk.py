@@ -325,9 +325,9 @@ def test_one_that_is_not_there(office: Office) -> None:
     ("asked", "words"),
     [
         (replace(TARO, subscriber=None), "not said for which subscriber"),
-        (replace(TARO, subscriber=" "), "not a printable text"),
-        (replace(TARO, subscriber="a\nb"), "not a printable text"),
-        (replace(TARO, subscriber="あ" * 85), "at most 253 octets"),
+        (replace(TARO, subscriber=""), "the subscriber is empty"),
+        (replace(TARO, subscriber="a\nb"), "cannot be printed"),
+        (replace(TARO, subscriber="あ" * 85), "more than 253 octets"),
         (replace(TARO, prefix="198.18.1.1/32"), "has no prefix"),
         (replace(TARO, reason=" \n"), "the reason is not a text"),
         (replace(TARO, reason="x" * 2001), "the reason is not a text"),

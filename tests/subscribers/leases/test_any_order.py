@@ -21,7 +21,7 @@ from tests.subscribers.leases.truth import Truth, in_order
 EXPIRE = timedelta(seconds=20)
 NOW = START + timedelta(seconds=40)
 SESSIONS = [("a", "1", "taro"), ("a", "2", "hanako"), ("a", "1", "jiro"), ("b", "1", "taro"), ("b", "2", "jiro")]
-PREFIXES = ["10.{}.1/32", "10.{}.2/32", "2001:db8:{}:100::/56", "2001:db8:{}:200::/56", "2001:db8:{}:200::/64"]
+PREFIXES = ["{}.1/32", "{}.2/32", "{}:100::/56", "{}:200::/56", "{}:200::/64"]
 _numbers = count()
 
 
@@ -32,9 +32,10 @@ class Names:
     number: int
 
     def prefix(self, place: int) -> str:
+        high, low = divmod(self.number, 1 << 16)
         if place < 2:
-            return PREFIXES[place].format(f"{self.number >> 8 & 255}.{self.number & 255}")
-        return PREFIXES[place].format(f"{self.number:x}")
+            return PREFIXES[place].format(f"{10 + high}.{low >> 8}.{low & 255}")
+        return PREFIXES[place].format(f"2001:{0xDB8 + high:x}:{low:x}")
 
     def source(self, name: str) -> str:
         return f"{name}{self.number}"

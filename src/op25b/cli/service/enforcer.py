@@ -36,9 +36,9 @@ def made(present: Present, table: settings.Enforcer) -> Part:
         enforcer.work(listener, serving, numbers.of(), logs.start("enforcer"), parent)
 
     return Part(
-        [part.job("enforcer", run, numbers, [listener], [Capability.NET_ADMIN])],
+        [part.job("enforcer", run, numbers, [listener], [Capability.NET_ADMIN], outlives=True)],
         [part.shown("enforcer", numbers)],
-        stopping=lambda: table.socket.unlink(missing_ok=True),
+        stopped=lambda: table.socket.unlink(missing_ok=True),
     )
 
 

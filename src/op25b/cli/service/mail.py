@@ -57,7 +57,7 @@ def made(present: Present, only: Alone | None) -> Part:
         lambda config, _: checks.check(_mail(config), takes_mail),
         lambda config, policy, log: checks.warn(_mail(config), policy, takes_mail, log),
         (lambda: postfix_sockets.removed(postfix)) if postfix else (lambda: None),
-        _mail(present.config).submission.drain_seconds,
+        drain_seconds=_mail(present.config).submission.drain_seconds,
     )
 
 

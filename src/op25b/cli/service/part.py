@@ -28,7 +28,8 @@ class Part:
     """The processes of one part, with what they show.
 
     `check`: raises UserError for what its processes would fail over, at the start and at each reload; it is done with
-    their privileges. `warn`: logs what is not wrong enough not to serve. `stopping`: nothing listens any more.
+    their privileges. `warn`: logs what is not wrong enough not to serve. `stopping`: nothing listens any more, and
+    `stopped`: all processes have ended.
     """
 
     jobs: list[Job]
@@ -36,6 +37,7 @@ class Part:
     check: Callable[[Config, Policy], None] = _nothing
     warn: Callable[[Config, Policy, FilteringBoundLogger], None] = _nothing
     stopping: Callable[[], None] = _nothing
+    stopped: Callable[[], None] = _nothing
     drain_seconds: float = 0.0
 
 
@@ -45,6 +47,7 @@ def job(
     board: Board,
     sockets: Sequence[socket] = (),
     keeps: Sequence[Capability] = (),
+    outlives: bool = False,
 ) -> Job:
     """A process that has a board of its own, by which it is known to work."""
     return Job(
@@ -52,6 +55,7 @@ def job(
         run,
         sockets,
         keeps,
+        outlives,
         ready=board.is_ready,
         stuck=lambda: board.is_stuck(time.monotonic()),
         buried=board.forget,

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from op25b.cli.service import enforcer, leases, mail, upkeep, watch
+from op25b.cli.service import api, enforcer, follower, leases, mail, upkeep, watch
 from op25b.cli.service.config import Health
 from op25b.cli.service.part import Part
 from op25b.cli.service.present import Present
@@ -16,7 +16,7 @@ from op25b.processes import health, listening, logs, privilege
 from op25b.processes.notify import Notifier
 from op25b.processes.supervisor import Job, Supervisor
 
-Only = Literal["submission", "relay", "postfix", "leases", "enforcer", "watch"]
+Only = Literal["submission", "relay", "postfix", "leases", "enforcer", "follower", "watch", "api"]
 
 
 def serve(path: Path, only: Only | None = None) -> int:
@@ -48,10 +48,15 @@ def serve(path: Path, only: Only | None = None) -> int:
         for part in parts:
             part.stopping()
 
+    def stopped() -> None:
+        for part in parts:
+            part.stopped()
+
     try:
         privilege.tried(check, whom)
     except BaseException:
         stopping()
+        stopped()
         raise
     warn()
     return Supervisor(
@@ -61,6 +66,7 @@ def serve(path: Path, only: Only | None = None) -> int:
         check_reload=reload,
         stopping=stopping,
         drain_seconds=max(part.drain_seconds for part in parts),
+        stopped=stopped,
         whom=whom,
     ).run()
 
@@ -76,10 +82,14 @@ def _parts(present: Present, only: Only | None) -> list[Part]:
     if config.mail is not None and only == "relay":
         parts.append(mail.relay_alone(present))
     if config.leases is not None and only in (None, "leases"):
-        parts.append(leases.made(present, config.leases))
+        parts.append(leases.made(present, config.leases, config.follower if only is None else None))
+    if config.follower is not None and (only == "follower" or (only is None and config.leases is None)):
+        parts.append(follower.made(present, config.follower))
     if config.watch is not None and only in (None, "watch"):
         parts.append(watch.made(present, config.watch))
-    if config.leases is not None and only is None:
+    if config.api is not None and only in (None, "api"):
+        parts.append(api.made(present, config.api))
+    if only is None and (config.leases is not None or config.api is not None):
         parts.append(upkeep.made(present))
     if not parts:
         raise UserError(f"{present.path}: there is no [{only}] to serve; write it, or leave out --only")

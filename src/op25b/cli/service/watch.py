@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +20,8 @@ from op25b.watch import job
 from op25b.watch.activity import Source
 from op25b.watch.following import Counted
 from op25b.watch.settings import Watching
+
+T = TypeVar("T")
 
 
 def made(present: Present, table: Watching) -> Part:
@@ -39,22 +43,21 @@ class ByEnforcer:
         self._path, self._group = path, policy.filter.log_group
 
     def log(self) -> socket.socket | None:
-        if self._group is None:
-            return None
-        try:
-            with Client(self._path) as enforcer:
-                return enforcer.nflog(self._group)
-        except (Away, Refused) as error:
-            raise UserError(str(error)) from None
+        group = self._group
+        return None if group is None else self._asked(lambda enforcer: enforcer.nflog(group))
 
     def seen(self) -> Counted:
+        return {name: packets(attempts) for name, attempts in self._asked(Client.seen).items()}
+
+    def kept(self) -> None:
+        self._asked(Client.seen_kept)
+
+    def _asked(self, what: Callable[[Client], T]) -> T:
         try:
             with Client(self._path) as enforcer:
-                found = {name: packets(attempts) for name, attempts in enforcer.seen().items()}
-                enforcer.seen_kept()
+                return what(enforcer)
         except (Away, Refused) as error:
             raise UserError(str(error)) from None
-        return found
 
 
 def packets(attempts: Attempts) -> dict[Source, int]:

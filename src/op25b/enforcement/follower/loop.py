@@ -6,7 +6,6 @@ Two threads: one that follows, and one that compares everything now and then, so
 from __future__ import annotations
 
 import os
-import select
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
@@ -137,7 +136,7 @@ class Following:
             commits.wait(self._idle(), (self._wake, enforcer.fileno()))
             with suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
-            if select.select([enforcer], [], [], 0)[0]:
+            if enforcer.has_gone:
                 raise Away("the enforcer has closed the connection")
 
     def _begin(self, enforcer: Client) -> None:

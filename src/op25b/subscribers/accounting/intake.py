@@ -14,6 +14,7 @@ from op25b.subscribers.leases import Fact, Merged
 
 MOST = 20_000
 """Facts that wait at once; those beyond are not answered, and come again."""
+FAILING_SECONDS = 10.0
 
 
 class Full(Exception):
@@ -21,6 +22,8 @@ class Full(Exception):
 
 
 Merge = Callable[[Sequence[Fact], datetime], Merged]
+Wall = Callable[[], float]
+"""Seconds since 1970."""
 
 
 class Intake:
@@ -28,7 +31,7 @@ class Intake:
 
     `merge` puts a group into the store, or raises and has put in nothing of it (`Leases.merge`). `after` is told what
     came of it, once it is committed, and returns when the filter has it; whatever `after` raises, the group counts as
-    taken: the store has it, and whoever follows the store finds it there. `wall`: seconds since 1970.
+    taken: the store has it, and whoever follows the store finds it there.
     """
 
     def __init__(
@@ -37,14 +40,13 @@ class Intake:
         after: Callable[[Merged], None],
         meters: Meters,
         complaints: Complaints,
-        wall: Callable[[], float],
+        wall: Wall,
     ) -> None:
         self._merge, self._after, self._meters, self._complaints = merge, after, meters, complaints
         self._wall = wall
         self._group: GroupCommit[Fact] = GroupCommit(self._write, "leases")
         self._waiting = 0
-        self.failing = False
-        """Whether the store did not take the last group."""
+        self._failed_at = float("-inf")
 
     def submit(self, fact: Fact, done: Done) -> None:
         """`done` is called once the fact is in the store and the filter knows of it, or with what kept it out.
@@ -57,6 +59,11 @@ class Intake:
         self._waiting += 1
         self._meters.set(Counted.WAITING, self._waiting)
         self._group.submit(fact, lambda error: self._settled(done, error))
+
+    @property
+    def failing(self) -> bool:
+        """Whether the store did not take the last group, unless that is so long ago that another should be tried."""
+        return abs(self._wall() - self._failed_at) < FAILING_SECONDS
 
     async def close(self) -> None:
         """Waits for all that was submitted before."""
@@ -74,10 +81,10 @@ class Intake:
         try:
             merged = self._merge(facts, datetime.fromtimestamp(self._wall(), UTC))
         except Exception as error:
-            self.failing = True
+            self._failed_at = self._wall()
             self._complaints.about("store", "the store took no reports", reason=str(error))
             raise
-        self.failing = False
+        self._failed_at = float("-inf")
         try:
             self._after(merged)
         except Exception as error:

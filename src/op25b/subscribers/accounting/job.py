@@ -1,4 +1,4 @@
-"""The process that takes accounting reports, over RADIUS and over HTTP."""
+"""The process that takes accounting reports, over RADIUS and over HTTP, and follows lease files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,17 +19,21 @@ from op25b.processes import listening, logs, secret_files
 from op25b.processes.board import Meters
 from op25b.processes.posts import Posts
 from op25b.processes.stopping import Reload, until_told
-from op25b.subscribers.accounting import posted
+from op25b.subscribers.accounting import files, posted
 from op25b.subscribers.accounting.clients import Client, Clients
 from op25b.subscribers.accounting.complaints import Complaints
-from op25b.subscribers.accounting.config import LeaseServer
+from op25b.subscribers.accounting.config import LeaseFile, LeaseServer
 from op25b.subscribers.accounting.facts import SUBSCRIBER
 from op25b.subscribers.accounting.intake import Intake, Merge
 from op25b.subscribers.accounting.server import Accounting, Answers
-from op25b.subscribers.leases import Merged
+from op25b.subscribers.leases import Held, Merged
+from op25b.subscribers.leases.files import names
+from op25b.subscribers.leases.files.entry import Subscribers
+from op25b.subscribers.leases.files.following import KINDS, Following, known
 
 QUEUE_OCTETS = 8 << 20
 """Of a UDP port: some 10,000 packets, for the time that a commit or a restart of the process takes."""
+UnderWay = Callable[[str], Mapping[str, Held]]
 _SWITCH_SECONDS = 0.0005
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
@@ -92,17 +96,19 @@ def work(
     reread: Callable[[], LeaseServer],
     merge: Merge,
     after: Callable[[Merged], None],
+    under_way: UnderWay,
     meters: Meters,
     parent: int,
 ) -> None:
     """Take reports until told to stop, or until the supervisor has gone (`parent` ends).
 
-    `merge`, `after`: as `Intake` wants them. A reload takes over the clients and the token that `reread` names; ports
-    and the subscriber's attribute stay as they are. Raises UserError as `secrets`.
+    `merge`, `after`: as `Intake` wants them; `under_way`: what the store has of a source. A reload takes over the
+    clients and the token that `reread` names; ports, files and the subscriber's attribute stay as they are. Raises
+    UserError as `secrets`, and for names of a lease file's clients that cannot be read.
     """
     # with the usual 5 ms, what has just come would wait as long while the other thread computes
     sys.setswitchinterval(_SWITCH_SECONDS)
-    uvloop.run(_work(made, settings, reread, merge, after, meters, parent))
+    uvloop.run(_work(made, settings, reread, merge, after, under_way, meters, parent))
 
 
 async def _work(
@@ -111,6 +117,7 @@ async def _work(
     reread: Callable[[], LeaseServer],
     merge: Merge,
     after: Callable[[Merged], None],
+    under_way: UnderWay,
     meters: Meters,
     parent: int,
 ) -> None:
@@ -133,14 +140,27 @@ async def _work(
     ports = [(await loop.create_datagram_endpoint(make, sock=each))[1] for each in made.radius]
     posts = Posts(reports.admit, reports.take, reports.complain, time.monotonic, posted.OCTETS, posted.CONNECTIONS)
     servers = [await asyncio.start_server(posts.connected, sock=each, limit=posted.OCTETS) for each in made.http]
-    alive = asyncio.create_task(_show(meters))
+    around = (intake, meters, complaints, time.time)
+    running: list[asyncio.Task[None]] = [
+        asyncio.create_task(files.follow(str(each.path), _following(each, under_way), *around))
+        for each in settings.files
+    ]
+    running.append(asyncio.create_task(_show(meters)))
+    for task in running:  # none of them ends by itself: the supervisor begins anew
+        task.add_done_callback(lambda _: stop.set())
     await stop.wait()
     for server in servers:
         server.close()
     for port in ports:
         port.deaf = True
+    for task in running:
+        task.cancel()
     await intake.close()
-    alive.cancel()
+
+
+def _following(file: LeaseFile, under_way: UnderWay) -> Following:
+    subscribers = Subscribers(file.identity, names.read(file.names_file))
+    return KINDS[file.format](file.path, file.name, subscribers, known(under_way(file.name)))
 
 
 async def _show(meters: Meters) -> None:

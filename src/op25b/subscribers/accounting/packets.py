@@ -1,8 +1,8 @@
 """RADIUS accounting packets: octets to what they say, and the answer (RFC 2866; RFC 2865 3 and 5).
 
 Not read by pyrad: it takes packets that RFC 2865 says to discard (an attribute that runs over the packet's end comes
-out cut off, octets behind the end do no harm, a single attribute may come twice), and with all checks it needs 54 us a
-packet where this needs 9. The tests have both read the same packets.
+out cut off, what is not UTF-8 as octets), and needs half as long again: 54 us for a packet of ten attributes, checked,
+decoded and answered, where this needs 37. The tests have both read the same packets.
 
 Accounting-Requests are not open to CVE-2024-3596 (Blast-RADIUS): their Request Authenticator covers all of the packet
 and the secret, so nobody on the way can put in what the answer would repeat. For the same reason an answer needs no

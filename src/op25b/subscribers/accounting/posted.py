@@ -9,7 +9,6 @@ import asyncio
 import hmac
 import re
 from base64 import b64encode
-from collections.abc import Callable
 from functools import partial
 
 from op25b.processes.board import Meters
@@ -19,7 +18,7 @@ from op25b.subscribers.accounting import rest
 from op25b.subscribers.accounting.complaints import Complaints
 from op25b.subscribers.accounting.facts import Attribute, fact
 from op25b.subscribers.accounting.faults import Discarded
-from op25b.subscribers.accounting.intake import Full, Intake
+from op25b.subscribers.accounting.intake import Full, Intake, Wall
 from op25b.subscribers.accounting.numbers import Counted
 
 OCTETS = 32 * 1024
@@ -41,7 +40,7 @@ class Reports:
         meters: Meters,
         complaints: Complaints,
         subscriber: Attribute,
-        wall: Callable[[], float],
+        wall: Wall,
     ) -> None:
         self.expect(token)
         self._intake, self._meters, self._complaints = intake, meters, complaints

@@ -17,7 +17,7 @@ from op25b.subscribers.accounting.clients import Clients
 from op25b.subscribers.accounting.complaints import Complaints
 from op25b.subscribers.accounting.facts import Attribute, fact
 from op25b.subscribers.accounting.faults import Discarded, Fault
-from op25b.subscribers.accounting.intake import Full, Intake
+from op25b.subscribers.accounting.intake import Full, Intake, Wall
 from op25b.subscribers.accounting.numbers import Counted
 
 Source = tuple[Any, ...]
@@ -58,7 +58,7 @@ class Answers:
 
 
 class Accounting(asyncio.DatagramProtocol):
-    """One UDP socket. `wall`: seconds since 1970. `subscriber`: the attribute that names whom a report is about."""
+    """One UDP socket. `subscriber`: the attribute that names whom a report is about."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Accounting(asyncio.DatagramProtocol):
         meters: Meters,
         complaints: Complaints,
         subscriber: Attribute,
-        wall: Callable[[], float],
+        wall: Wall,
     ) -> None:
         self._clients, self._answers, self._intake = clients, answers, intake
         self._meters, self._complaints = meters, complaints
@@ -103,6 +103,7 @@ class Accounting(asyncio.DatagramProtocol):
             raise Discarded(Fault.UNKNOWN_CLIENT, "no client has this address")
         request = packets.read(data, client.secret, client.signs)
         if request.code == packets.STATUS_SERVER:
+            # a proxy that hears nothing sends its reports elsewhere, or keeps them
             if not self._intake.failing:
                 self._send(packets.answer(request, client.secret), addr)
             return

@@ -14,13 +14,12 @@ from op25b.policy import fields
 from op25b.policy.holes import WIDEST
 from op25b.policy.model import Policy, Pool
 from op25b.subscribers.exemptions.transitions import Kind
+from op25b.subscribers.leases.facts import checked_name
 
 Network = IPv4Network | IPv6Network
 T = TypeVar("T")
 
 LONGEST_REASON = 2000
-LONGEST_SUBSCRIBER = 253
-"""Octets; RADIUS carries no longer User-Name (RFC 2865, 5.1: 253)."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,11 @@ def _inside(inner: Network, outer: Network) -> bool:
 def _texts(asked: Asked) -> None:
     if asked.kind is Kind.SUBSCRIBER and asked.subscriber is None:
         raise UserError("it is not said for which subscriber; name one, a prefix, or a destination")
-    who = asked.subscriber
-    if who is not None and not (who.strip() and who.isprintable() and len(who.encode()) <= LONGEST_SUBSCRIBER):
-        raise UserError(
-            f"the subscriber is not a printable text of at most {LONGEST_SUBSCRIBER} octets; write it as the accounting has it"
-        )
+    if asked.subscriber is not None:
+        try:
+            checked_name("subscriber", asked.subscriber)
+        except ValueError as fault:
+            raise UserError(f"{fault}; write it as the access servers report it") from None
     reason = asked.reason.strip()
     if not reason or len(reason) > LONGEST_REASON or not reason.replace("\n", " ").isprintable():
         raise UserError(f"the reason is not a text of at most {LONGEST_REASON} characters; say what is sent, and why")

@@ -7,7 +7,7 @@ once. An instant has microseconds; most sources know seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 NAME_OCTETS = 253
@@ -16,6 +16,9 @@ WIDEST = {4: 16, 6: 32}
 """The shortest prefixes that a lease may have: no customer holds more, and a slip must not exempt half a network."""
 PREFIXES = 64
 """The most prefixes that one report may name."""
+
+FOREVER = datetime(2999, 12, 31, tzinfo=UTC)
+"""The end of a lease that has none; None is left to the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Restart:
     at: datetime
 
     def __post_init__(self) -> None:
-        _name("source", self.source)
+        checked_name("source", self.source)
         _instant("the time", self.at)
 
 
@@ -90,9 +93,9 @@ def canonical(text: str) -> str:
 
 
 def _checked(fact: Claim | Release) -> None:
-    _name("source", fact.source)
-    _name("session", fact.session)
-    _name("subscriber", fact.subscriber)
+    checked_name("source", fact.source)
+    checked_name("session", fact.session)
+    checked_name("subscriber", fact.subscriber)
     if len(fact.prefixes) > PREFIXES:
         raise ValueError(f"it names {len(fact.prefixes)} prefixes; {PREFIXES} are the most")
     for prefix in fact.prefixes:
@@ -104,7 +107,8 @@ def _checked(fact: Claim | Release) -> None:
         raise ValueError(f"its start, {fact.started.isoformat()}, is after {fact.at.isoformat()}, its time")
 
 
-def _name(what: str, text: str) -> None:
+def checked_name(what: str, text: str) -> None:
+    """Raises ValueError for a name of a subscriber, session or source that cannot be stored."""
     if not text:
         raise ValueError(f"the {what} is empty")
     # ASCII is the usual case, and has as many octets as characters

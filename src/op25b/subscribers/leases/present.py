@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from op25b.store.micros import instant, micros
 from op25b.store.raw import Raw, packed
 from op25b.subscribers.leases import tables
-from op25b.subscribers.leases.rows import Holding, end, holder
+from op25b.subscribers.leases.rows import NEVER, Holding, end, holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,19 @@ def ending(connection: Connection, at: datetime, until: datetime) -> list[tuple[
         micros(until),
     )
     return [(instant(expires), prefix) for expires, prefix in rows]
+
+
+def under_way(connection: Connection, source: str) -> dict[str, Held]:
+    """What a source last reported to be held, by prefix, whether it has expired or not."""
+    raw = Raw(connection)
+    rows = raw.rows(
+        f"SELECT n.prefix, {tables.KEY}, {tables.SESSION}, {tables.LEASE}, {tables.RESTARTED} FROM sessions s "
+        "CROSS JOIN leases l CROSS JOIN newest_claims n WHERE s.source = ? AND s.stopped_at IS NULL "
+        "AND l.session = s.id AND n.prefix = l.prefix AND n.session = s.id",
+        source,
+    )
+    found = {prefix: tables.holding(row) for prefix, *row in rows}
+    return {prefix: _held(prefix, each) for prefix, each in found.items() if each.closed == NEVER}
 
 
 def _held(prefix: str, held: Holding) -> Held:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from op25b.store.micros import instant, micros
-from op25b.subscribers.leases.facts import Claim, Fact, Release, Restart
+from op25b.subscribers.leases.facts import FOREVER, Claim, Fact, Release, Restart
 
 NEVER = 1 << 62
 """Later than any instant that a fact may have."""
@@ -92,7 +92,7 @@ def gathered(facts: Iterable[Fact], now: datetime, expire: timedelta | None) -> 
         # the report of an end shows that the session was there when it began, and no later
         seen = at if isinstance(fact, Claim) else started
         until = fact.until if isinstance(fact, Claim) else None
-        expires = min(seen + lasting, NEVER) if until is None else micros(until)
+        expires = min(seen + lasting, NEVER) if until is None else NEVER if until >= FOREVER else micros(until)
         said = Session(started, seen, at if isinstance(fact, Release) else NEVER, expires)
         known = reports.sessions.get(key)
         reports.sessions[key] = said if known is None else known.joined(said)
