@@ -36,7 +36,7 @@ async def follow(
             # the next step must not begin before: it would not find again what was lost here
             while not await _taken(batch, intake):
                 await asyncio.sleep(STEP_SECONDS)
-        await asyncio.sleep(0 if found.facts else STEP_SECONDS)
+        await asyncio.sleep(0 if found.more else STEP_SECONDS)
 
 
 async def _step(name: str, following: Following, meters: Meters, complaints: Complaints, wall: Wall) -> Read:
