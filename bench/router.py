@@ -20,13 +20,12 @@ from figures import Row, Sample, interleaved, main, needs
 from netns import Flood, Router, packet4, packet6
 
 from op25b.enforcement import kernel
-from op25b.enforcement.inventory import NFT_TABLE_F_DORMANT, NFTA_TABLE_FLAGS, NFTA_TABLE_NAME
+from op25b.enforcement.inventory import NFT_MSG_NEWTABLE, NFT_TABLE_F_DORMANT, NFTA_TABLE_FLAGS, NFTA_TABLE_NAME
 from op25b.enforcement.netlink import Message, Netlink, attribute, text
 from op25b.policy.model import Policy
 from op25b.ruleset.lower import lower
 from op25b.ruleset.nftables import table
 
-NFT_MSG_NEWTABLE = 0
 AT = datetime(2010, 1, 1, tzinfo=UTC)
 BASE = "type filter hook forward priority filter - 5; policy accept;"
 SOURCES = 1024

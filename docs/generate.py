@@ -17,12 +17,13 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from op25b import enforcement, processes, submission, subscribers, watch
+from op25b import enforcement, portal, processes, submission, subscribers, watch
 from op25b.cli import service
 from op25b.cli.main import app
 from op25b.cli.service import config, enforcer, follower, leases, part
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
+from op25b.portal import job as api
 from op25b.processes import health
 from op25b.ruleset.limits import limits
 from op25b.submission import config as mail_config
@@ -59,8 +60,8 @@ def service_page() -> str:
     """Every table and key of the service's configuration, and what a client hears at each limit."""
     lines = [MADE, "# The service's configuration", "", *_prose(config), ""]
     lines += [
-        "Examples: [mail](../../examples/service.toml), [a router](../../examples/router.toml), "
-        "[leases](../../examples/leases.toml).",
+        "Examples: [mail](../../examples/service.toml), [a router](../../examples/service-router.toml), "
+        "[leases](../../examples/service-leases.toml).",
         "",
         *_keys(config.Config),
     ]
@@ -110,7 +111,7 @@ def metrics_page() -> str:
     """Every name under /metrics."""
     registry = CollectorRegistry()
     parts = [metrics.shown(metrics.board(1)), relay_metrics.shown(relay_metrics.RelayBoard([]))]
-    parts += [part.shown("", board) for board in (leases.board(), enforcer.board(), follower.board())]
+    parts += [part.shown("", board) for board in (leases.board(), enforcer.board(), follower.board(), api.board())]
     parts.append(watch_job.shown(watch_job.board()))
     registry.register(health.Numbers(parts))
     lines = [
@@ -138,7 +139,8 @@ def logs_page() -> str:
     ]
     lines += ["`level`, `timestamp` and `process`. None ever holds a password or a message's content.", ""]
     lines += ["| event | level | fields | from |", "|---|---|---|---|"]
-    rooms = [Path(room.__file__).parent for room in (processes, submission, subscribers, enforcement, watch, service)]
+    packages = (processes, submission, subscribers, enforcement, watch, portal, service)
+    rooms = [Path(room.__file__).parent for room in packages]
     events = [each for room in rooms for path in sorted(room.rglob("*.py")) for each in _events(path)]
     lines += [f"| {name} | {level} | {fields} | `{place}` |" for name, level, fields, place in sorted(set(events))]
     return "\n".join([*lines, ""])

@@ -325,7 +325,7 @@ def test_killed_in_the_midst(edge: Edge, enforcer: Enforcer) -> None:
     before, after = hosts(50_000), hosts(50_000, 11 << 24)
     swap = Delta(add=after, remove=before)
     found = set()
-    for number in range(12):
+    for number in range(10):
         client = enforcer.client()
         client.replace(before)
         packed = [requests.frame(Type.CHANGE, requests.pack_delta(swap))]
@@ -334,7 +334,7 @@ def test_killed_in_the_midst(edge: Edge, enforcer: Enforcer) -> None:
             packed.append(requests.frame(Type.COMMIT))
         with enforcer.socket() as peer:
             peer.sendall(b"".join(packed))
-            time.sleep(0.015 * number)
+            time.sleep(0.02 * number)
             enforcer.kill()
         with pytest.raises(Away):
             client.hello()

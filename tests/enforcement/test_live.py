@@ -233,6 +233,19 @@ def test_a_change_between_staging_and_switching_is_in_both(edge: Edge, sets: Liv
         assert held(live_members.read(edge.link, size)) == {"192.0.2.2/32"}, size
 
 
+def test_a_change_of_nothing_hides_no_change_of_others(edge: Edge, sets: LiveSets, nft: Callable[..., str]) -> None:
+    """The kernel's number of the ruleset's state is where it was after a transaction that changed nothing."""
+    add(sets, "192.0.2.1/32")
+    before = inventory.ruleset_id(edge.link)
+    add(sets, "192.0.2.1/32")
+    assert inventory.ruleset_id(edge.link) == before
+    nft("table inet op25b {\n" + "\n".join(declarations(70_000)) + "\n}")
+    assert inventory.ruleset_id(edge.link) == before + 1
+    add(sets, "192.0.2.2/32")
+    for size in (65536, 70_000):
+        assert held(live_members.read(edge.link, size)) == {"192.0.2.1/32", "192.0.2.2/32"}, size
+
+
 def test_a_size_that_someone_added_goes_with_an_apply(edge: Edge, sets: LiveSets, nft: Callable[..., str]) -> None:
     nft("table inet op25b {\n" + "\n".join(declarations(70_000)) + "\n}")
     assert len(edge.verify(FIRST)) == len(all_names(70_000))

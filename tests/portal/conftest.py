@@ -105,8 +105,8 @@ def portal(store: Store, tmp_path: Path) -> Iterator[Portal]:
         made.tokens[name] = tokens.add(made.file, name, role, os.urandom)
     log = Log(made.logged)
     resolver = dns.resolver.Resolver(configure=False)
-    made.context = Context(store, policy({}), resolver, lambda: made.now, log)
+    made.context = Context(store, policy({}), resolver, lambda: made.now, log, lambda: None)
     bound = listening.single(IPv4Address("127.0.0.1"), 0)
     made.port = bound.getsockname()[1]
-    with running(application(made.context, Guard(Tokens(made.file), log)), bound):
+    with running(application(made.context, Guard(Tokens(made.file), log, lambda: None)), bound):
         yield made

@@ -7,8 +7,11 @@ import email
 import io
 import json
 import re
+import signal
+import subprocess
+import sys
 from base64 import b64decode
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,9 @@ from uuid import UUID
 import pytest
 
 from op25b.store import Store, upgrade
+from op25b.store.audit import By
+from op25b.watch import cases
+from op25b.watch.states import Step
 from tests.cli.conftest import Op25b
 from tests.support.attempts import bot, home_server, mail_program
 from tests.watch.test_watcher import World, policy
@@ -150,3 +156,22 @@ def test_a_mail_program_is_no_abuse(op25b: Op25b, url: str, numbers: dict[str, i
 def test_reports_need_a_policy_and_arf_one_case(op25b: Op25b, url: str, example: Any) -> None:
     assert op25b("watch", "export", "--as", "xarf", "--store", url).status == 2
     assert op25b("watch", "export", "--as", "arf", "--policy", example("netlaputa"), "--store", url).status == 2
+
+
+def test_follow_shows_a_case_as_it_changes_until_interrupted(url: str, numbers: dict[str, int]) -> None:
+    program = [sys.executable, "-m", "op25b", "watch", "follow", "--json", "--store", url]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert following.stderr is not None
+        first = [json.loads(following.stdout.readline()) for _ in numbers]
+        assert {case["id"] for case in first} == set(numbers.values())
+        store = Store(url)
+        with store.write() as connection:
+            case = cases.find(connection, numbers["sam"])
+            cases.step(connection, case, Step.CLOSE, By("op", datetime.now(UTC), ""))
+        store.close()
+        changed = json.loads(following.stdout.readline())
+        assert (changed["id"], changed["state"]) == (numbers["sam"], "closed")
+        following.send_signal(signal.SIGINT)
+        following.wait(10)
+        assert "Traceback" not in following.stderr.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,16 +12,18 @@ from zoneinfo import ZoneInfo
 import typer
 
 from op25b.cli import instants, output, policyfile
+from op25b.cli.storeurl import StoreUrl
 from op25b.enforcement import apply as enforcement
 from op25b.enforcement.generations import Records
 from op25b.enforcement.netlink import Netlink
-from op25b.enforcement.verify import Difference
+from op25b.enforcement.verify import Difference, live_difference, live_members
 from op25b.policy import scope
 from op25b.policy.model import Policy
 from op25b.ruleset.compare import Change
 from op25b.ruleset.lower import lower
 
 STATE = Path("/var/lib/op25b/enforcement")
+LOOKS, LOOK_SECONDS = 3, 0.5
 
 PolicyPath = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")]
 At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="Instant with an offset; now if left out.")]
@@ -37,14 +40,18 @@ def plan(policy: PolicyPath, at: At = None, state: State = STATE, json: Json = F
     found = policyfile.policy(policy)
     with Netlink() as link:
         wanted = enforcement.plan(link, Records(state), lower(found, _instant(at, found)))
+        live = live_members(link)
     if json:
         changes, drift = [_change(each) for each in wanted.changes], [asdict(each) for each in wanted.drift]
-        output.data({"generation": wanted.current, "changes": changes, "drift": drift})
-    elif not wanted:
+        output.data({"generation": wanted.current, "changes": changes, "drift": drift, "live": live})
+        return
+    if not wanted:
         output.text(f"nothing would change: generation {wanted.current} is what the policy says")
     else:
         lines = [each.describe() for each in wanted.drift] + [each.describe() for each in wanted.changes]
         output.text("\n".join(lines) or "the first generation, which refuses nothing yet")
+    if live:
+        output.text(f"{live} prefixes in the live sets stay as they are")
 
 
 def apply(policy: PolicyPath, confirm: Seconds = None, at: At = None, state: State = STATE, json: Json = False) -> None:
@@ -87,6 +94,7 @@ def status(state: State = STATE, json: Json = False) -> None:
     """Show what is in force, since when, and how many packets each rule has seen."""
     with Netlink() as link:
         found = enforcement.status(link, Records(state))
+        live = live_members(link)
     record, pending = found.record, found.state.pending_ms
     if json:
         output.data(
@@ -96,6 +104,7 @@ def status(state: State = STATE, json: Json = False) -> None:
                 "applied_at": record.applied_at if record else None,
                 "falls_back_to": found.state.fallback,
                 "seconds_to_confirm": None if pending is None else pending / 1000,
+                "live": live,
                 "counters": {name: {"packets": c.packets, "bytes": c.octets} for name, c in found.counters.items()},
             }
         )
@@ -109,21 +118,45 @@ def status(state: State = STATE, json: Json = False) -> None:
         output.text(f"generation {found.state.current} is in force{made}")
     if pending is not None:
         output.text(f"it is taken back in {pending / 1000:.0f} s unless `op25b confirm` comes first")
+    if live is not None:
+        output.text(f"{live} prefixes are exempt in the live sets")
     if found.counters:
         output.table(("rule", "packets"), [(name, str(c.packets)) for name, c in sorted(found.counters.items())])
 
 
-def verify(policy: PolicyPath, at: At = None, state: State = STATE, json: Json = False) -> None:
-    """Check that what is in force is what the policy says; exit 1 with the differences if not."""
+def verify(policy: PolicyPath, at: At = None, state: State = STATE, json: Json = False, store: StoreUrl = None) -> None:
+    """Check that what is in force is what the policy says; exit 1 with the differences if not.
+
+    With a store also that the live sets hold what it says now.
+    """
     found = policyfile.policy(policy)
     with Netlink() as link:
         differences = enforcement.verify(link, Records(state), found, _instant(at, found))
+        if store is not None:
+            differences += _of_live_sets(link, store)
     if json:
         output.data([asdict(each) for each in differences])
     else:
         output.text(_told(differences))
     if differences:
         raise typer.Exit(1)
+
+
+def _of_live_sets(link: Netlink, url: str) -> list[Difference]:
+    """What is on its way from the store to the kernel is no difference: only one that stays is told."""
+    # imported here: who has no store does not wait for what it brings with it
+    from op25b.cli import stores
+    from op25b.enforcement.follower.present import Present
+
+    with stores.opened(url) as store:
+        for looked in range(LOOKS):
+            time.sleep(LOOK_SECONDS if looked else 0)
+            with store.read() as connection:
+                wanted = Present(connection).everything(datetime.now(UTC)).wanted
+            differences = live_difference(link, wanted)
+            if not differences:
+                break
+    return differences
 
 
 def _told(differences: list[Difference]) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo
 
 import typer
@@ -17,7 +17,9 @@ from op25b.cli import hosts, output, policyfile
 from op25b.cli.addresses import address
 from op25b.cli.instants import instant
 from op25b.cli.show import At, Json, PolicyPath
+from op25b.cli.storeurl import StoreUrl
 from op25b.errors import UserError
+from op25b.policy.intervals import Address
 from op25b.policy.model import Policy
 from op25b.policy.reasons import Decision
 from op25b.policy.verdict import SMTP, Flow, Judge, Verdict
@@ -46,15 +48,17 @@ def explain(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="With --batch: write .csv or .parquet there.")
     ] = None,
+    store: StoreUrl = None,
 ) -> None:
     """Say what happens to a flow at an instant, why, and what to do."""
     if flows is not None:
         if from_ or to or at or json or exit_code or port != SMTP:
-            raise UserError("--batch takes its flows from FILE; leave out all other options but --out")
+            raise UserError("--batch takes its flows from FILE; leave out all other options but --out and --store")
         # imported here: pyarrow would add a tenth of a second to every command
-        from op25b.cli import batch
+        from op25b.cli import batch, live
 
-        batch.explain(policyfile.policy(policy), flows, out)
+        with live.opened(store) as opened:
+            batch.explain(policyfile.policy(policy), flows, out, opened)
         return
     if from_ is None or to is None:
         raise UserError("whose flow is meant? write --from IP and --to IP or HOST, or --batch FILE")
@@ -62,14 +66,22 @@ def explain(
         raise UserError("--out goes with --batch FILE; leave it out")
     found = policyfile.policy(policy)
     when = instant(at, ZoneInfo(found.provider.time_zone))
-    flow, verdict, name = _judge(found, from_, to, port, when)
-    _print(found, flow, verdict, when, name, json)
+    asked = _asked(found, from_, to)
+    if store is not None:
+        found = _extended(found, store, asked, when)
+    flow, verdict = _judge(found, asked, to, port, when)
+    _print(found, flow, verdict, when, asked.found.name or str(flow.dst), json)
     if exit_code and verdict.decision is Decision.BLOCK:
         raise typer.Exit(1)
 
 
-def _judge(policy: Policy, from_: str, to: str, port: int, at: datetime) -> tuple[Flow, Verdict, str]:
-    """The flow with the strictest verdict among the destination's addresses, and what to call the destination."""
+class _Asked(NamedTuple):
+    source: Address
+    found: hosts.Destinations
+
+
+def _asked(policy: Policy, from_: str, to: str) -> _Asked:
+    """The addresses that are meant."""
     try:
         source = address(from_)
     except ValueError as error:
@@ -77,17 +89,30 @@ def _judge(policy: Policy, from_: str, to: str, port: int, at: datetime) -> tupl
     found = hosts.find(policy, to, source.version, hosts.system_lookup)
     if found.note:
         output.note(found.note)
-    judge = Judge(policy)
-    judged = []
     for destination in found.addresses:
         if destination.version != source.version:
             raise UserError(f"{source} and {destination} are of different families; write two of one family")
-        flow = Flow(source, destination, port)
-        judged.append((flow, judge.verdict(flow, at)))
+    return _Asked(source, found)
+
+
+def _extended(policy: Policy, url: str, asked: _Asked, at: datetime) -> Policy:
+    """With the exemptions of the store that concern the flow."""
+    # imported here: who has no store does not wait for what it brings with it
+    from op25b.cli import stores
+    from op25b.subscribers.exemptions import as_policy
+
+    with stores.opened(url) as store, store.read() as connection:
+        return as_policy.at_instant(connection, policy, asked.source, asked.found.addresses, at)
+
+
+def _judge(policy: Policy, asked: _Asked, to: str, port: int, at: datetime) -> tuple[Flow, Verdict]:
+    """The flow with the strictest verdict among the destination's addresses."""
+    judge = Judge(policy)
+    flows = [Flow(asked.source, destination, port) for destination in asked.found.addresses]
+    judged = [(flow, judge.verdict(flow, at)) for flow in flows]
     if len({verdict for _, verdict in judged}) > 1:
         output.note(f"the addresses of {to} get different verdicts; this is the strictest")
-    flow, verdict = min(judged, key=lambda each: _STRICTNESS.index(each[1].decision))
-    return flow, verdict, found.name or str(flow.dst)
+    return min(judged, key=lambda each: _STRICTNESS.index(each[1].decision))
 
 
 def _print(policy: Policy, flow: Flow, verdict: Verdict, at: datetime, name: str, json: bool) -> None:

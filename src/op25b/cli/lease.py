@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,6 +16,7 @@ from op25b.errors import UserError
 from op25b.store import Store
 from op25b.store.audit import record
 from op25b.subscribers.leases import Leases, periods
+from op25b.subscribers.leases.files import names as names_file
 from op25b.subscribers.leases.files.entry import Identity, Subscribers
 from op25b.subscribers.leases.files.reading import Format, Read, read
 
@@ -52,7 +52,7 @@ def import_(
 ) -> None:
     """Take over leases: all of a file, or nothing if a line is bad. Again does no harm."""
     written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    subscribers = Subscribers(identity, _names(names))
+    subscribers = Subscribers(identity, names_file.read(names) if names else {})
     found = read(file.read_bytes(), kind, source or kind, subscribers, written)
     if found.faults:
         raise UserError("\n".join([*_told(file, found), "nothing was imported"]))
@@ -84,21 +84,6 @@ def _told(file: Path, found: Read) -> list[str]:
     told = [f"{file}:{fault.number}: {fault.text}" for fault in found.faults[:_FAULTS]]
     more = len(found.faults) - _FAULTS
     return [*told, f"and {more} bad lines more"] if more > 0 else told
-
-
-def _names(file: Path | None) -> dict[str, str]:
-    """Subscribers by identity. Raises UserError."""
-    if file is None:
-        return {}
-    try:
-        with file.open(newline="", encoding="utf-8") as opened:
-            rows = [each for each in csv.reader(opened, strict=True) if each]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{file}: {error}; write lines of identity,subscriber in UTF-8") from None
-    for number, each in enumerate(rows, start=1):
-        if len(each) != 2:
-            raise UserError(f"{file}:{number}: it has {len(each)} fields; a line is identity,subscriber")
-    return {identity.strip().lower(): subscriber.strip() for identity, subscriber in rows}
 
 
 @app.command("list")

@@ -88,19 +88,18 @@ def show(case: Number, json: Json = False, store: Url = STORE) -> None:
 def follow(json: Json = False, store: Url = STORE) -> None:
     """Show each case as it is opened, changes or is closed, until interrupted."""
     with opened(store) as found:
-        known = {case.id: case for case in _read(found)}
+        known = dict[int, Case]()
         if not json:
-            output.table(HEADER, map(_row, known.values()))
+            output.text("  ".join(HEADER))
         while True:
-            time.sleep(POLL_SECONDS)
             now = {case.id: case for case in _read(found)}
-            ended = [case for number, case in known.items() if number not in now]
             changed = [case for number, case in now.items() if _differs(known.get(number), case)]
             with found.read() as connection:
-                changed += [cases.find(connection, case.id) for case in ended]
+                changed += [cases.find(connection, number) for number in known if number not in now]
             for case in changed:
                 output.line(case.shown()) if json else output.text("  ".join(_row(case)))
             known = now
+            time.sleep(POLL_SECONDS)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -81,7 +81,7 @@ class Elements(ABC):
 
     def columns(self) -> tuple[NDArray[Any], ...]:
         """The arrays that the members are made of."""
-        return tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+        return tuple(vars(self).values())
 
     def __post_init__(self) -> None:
         shape = (len(self),) if self.width == 4 else (len(self), 16)

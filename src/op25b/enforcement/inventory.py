@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from op25b.enforcement.netlink import (
+    NFTA_GEN_ID,
     Netlink,
     attribute,
     attributes,
@@ -18,7 +19,8 @@ from op25b.enforcement.netlink import (
     text,
 )
 
-NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETSET, NFT_MSG_GETOBJ = 1, 4, 7, 10, 19
+NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE = 0, 1, 4, 7
+NFT_MSG_GETSET, NFT_MSG_GETOBJ = 10, 19
 NFTA_TABLE_NAME, NFTA_TABLE_FLAGS = 1, 2
 NFT_TABLE_F_DORMANT = 0x1
 NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_CHAIN_USERDATA = 1, 3, 4, 5, 12
@@ -32,7 +34,7 @@ NFTA_OBJ_TABLE, NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_OBJ_DATA = 1, 2, 3, 4
 NFT_OBJECT_COUNTER = 1
 NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS = 1, 2
 NFTA_EXPR_NAME, NFTA_EXPR_DATA = 1, 2
-NFT_MSG_GETGEN, NFTA_GEN_ID = 16, 1
+NFT_MSG_GETGEN = 16
 UDATA_COMMENT = 0  # nft's own first type in the user data of rules and chains alike
 
 

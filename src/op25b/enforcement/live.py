@@ -10,18 +10,21 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from op25b.enforcement import inventory, live_members
-from op25b.enforcement.live_members import Repair, addition, removal, repairs
+from op25b.enforcement.live_members import Repair, addition, removal, removal_of_those_there, repairs
 from op25b.enforcement.members import Delta, Members, normal
-from op25b.enforcement.netlink import Message, Netlink, NetlinkError
+from op25b.enforcement.netlink import NLM_F_ECHO, Message, Netlink, NetlinkError, text
 from op25b.enforcement.readback import TYPE_IP6ADDR, TYPE_IPADDR
 from op25b.errors import UserError
 from op25b.ruleset import live
 from op25b.ruleset.live import KINDS
 
 NAME = live.TABLE.split()[1]
+_TOUCH = Message(inventory.NFT_MSG_NEWTABLE, text(inventory.NFTA_TABLE_NAME, NAME), "touching the table", NLM_F_ECHO)
+"""Changes nothing in a table that is there; the kernel says for it what state the transaction has led to."""
 _ATTEMPTS = 20
 _KEY_TYPE = {4: TYPE_IPADDR, 6: TYPE_IP6ADDR}
 
@@ -155,21 +158,22 @@ class LiveSets:
 
     def _change(self, found: Found, delta: Delta) -> None:
         added = [message for size in found.sizes for message in addition(size, delta.add)]
+        removed = [message for size in found.sizes for message in removal(size, delta.remove)]
         try:
-            self._send(found, [*(each for size in found.sizes for each in removal(size, delta.remove)), *added])
+            self._send(found, removed + added)
         except NetlinkError as error:
             if error.errno != errno.ENOENT:
                 raise
             # the kernel does not say which of those to be removed is not there
-            present = (live_members.present(self._link, size, delta.remove) for size in found.sizes)
-            self._send(found, [*(message for each in present for message in each), *added])
+            there = (removal_of_those_there(self._link, size, delta.remove) for size in found.sizes)
+            self._send(found, [*chain.from_iterable(there), *added])
 
     def _repair(self, found: Found, sizes: Iterable[int], wanted: Members) -> Repaired:
         work = [repair for size in sizes for repair in repairs(self._link, size, wanted)]
         if any(repair.overfull for repair in work):
             raise Full
         whole = [message for repair in work for message in repair.messages()]
-        if sum(message.size for message in whole) <= self._link.capacity:
+        if sum(message.size for message in [_TOUCH, *whole]) <= self._link.capacity:
             self._send(found, whole)
         else:
             self._in_parts(work)
@@ -182,9 +186,7 @@ class LiveSets:
 
     def _send(self, found: Found, messages: list[Message]) -> None:
         if messages:
-            self._link.commit(messages, found.ruleset_id)
-            # if the transaction changed nothing the id is still the old one, and the next look-up finds that out
-            self._found = replace(found, ruleset_id=(found.ruleset_id + 1) & 0xFFFFFFFF or 1)
+            self._found = replace(found, ruleset_id=self._link.commit([_TOUCH, *messages], found.ruleset_id))
 
     def _attempt(self, work: Callable[[Found], T]) -> T:
         for _ in range(_ATTEMPTS):

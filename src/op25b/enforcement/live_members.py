@@ -79,16 +79,11 @@ def removal(size: int, members: Members) -> Iterator[Message]:
             yield from elements.deletion(NAME, name, of(kind, part))
 
 
-def present(link: Netlink, size: int, members: Members) -> Iterator[Message]:
+def removal_of_those_there(link: Netlink, size: int, members: Members) -> Iterator[Message]:
     """The messages that remove those of them that are there."""
     for kind, rows in members.items():
         for name, part in _split(kind, size, rows):
-            found = readback.read_members(link, NAME, name)
-            if found is not None and len(part):
-                asked = of(kind, part)
-                absent, _ = readback.members_difference(asked, found.elements)
-                there, _ = readback.members_difference(asked, absent)
-                yield from elements.deletion(NAME, name, there)
+            yield from elements.deletion(NAME, name, readback.those_there(link, NAME, name, of(kind, part)))
 
 
 def read(link: Netlink, size: int) -> Members:

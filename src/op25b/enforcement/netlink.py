@@ -24,7 +24,8 @@ NFNL_SUBSYS_NFTABLES = 10
 NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFNL_BATCH_GENID = 16, 17, 1
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP, NLM_F_CREATE = 0x1, 0x4, 0x10, 0x300, 0x400
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_ECHO, NLM_F_DUMP_INTR, NLM_F_DUMP, NLM_F_CREATE = 0x1, 0x4, 0x8, 0x10, 0x300, 0x400
+NFT_MSG_NEWGEN, NFTA_GEN_ID = 15, 1
 NLA_HEADER, NLA_F_NESTED, NLA_TYPE_MASK = 4, 0x8000, 0x3FFF
 NETLINK_NETFILTER, SOL_NETLINK, NETLINK_CAP_ACK = 12, 270, 10
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33  # neither has a name in Python's socket module
@@ -162,14 +163,15 @@ class Netlink:
     ) -> None:
         self.close()
 
-    def commit(self, messages: Sequence[Message], ruleset_id: int = 0) -> None:
+    def commit(self, messages: Sequence[Message], ruleset_id: int = 0) -> int:
         """Send `messages` as one transaction: all of them take effect, or none.
 
-        With `ruleset_id` (inventory.ruleset_id) only if that is what the ruleset is still at, else ERESTART.
-        Without messages nothing is sent: the kernel would not answer an empty batch.
+        With `ruleset_id` (inventory.ruleset_id) only if the ruleset is still at that, else ERESTART. Returns what it is
+        at then, the same if nothing was changed, for a first message with NLM_F_ECHO. Without messages nothing is
+        sent: the kernel would not answer an empty batch.
         """
         if not messages:
-            return
+            return ruleset_id
         if sum(message.size for message in messages) > self.capacity:
             raise NetlinkError(errno.EMSGSIZE, f"sending {len(messages)} messages as one transaction")
         begin, last = self._next(), len(messages) - 1
@@ -180,12 +182,13 @@ class Netlink:
             parts.append(message.payload)
         parts.append(_batch(NFNL_MSG_BATCH_END, self._next()))
         self._send(b"".join(parts), messages[0].what)
-        answers = self._acknowledgements(begin, last + 1, messages[0].what)
+        answers, changed_to = self._acknowledgements(begin, last + 1, messages[0].what)
         for index, number in answers:
             if number:
                 raise _refusal(number, messages[index].what)
         if not answers:
             raise NetlinkError(errno.EPROTO, f"{messages[0].what}: no answer from the kernel")
+        return changed_to or ruleset_id
 
     def commit_in_parts(self, messages: Iterable[Message]) -> None:
         """Send `messages` in as many transactions as their size asks, in order.
@@ -294,14 +297,14 @@ class Netlink:
             messages = [message[1:] for message in _split(data) if message[0] == sequence]
         return messages
 
-    def _acknowledgements(self, begin: int, count: int, what: str) -> list[tuple[int, int]]:
-        """(index of the message, errno or 0) of each answer to the batch that starts at `begin`."""
-        answers: list[tuple[int, int]] = []
+    def _acknowledgements(self, begin: int, count: int, what: str) -> tuple[list[tuple[int, int]], int]:
+        """(index of the message, errno or 0) of each answer to the batch at `begin`; the ruleset's new id, or 0."""
+        answers, changed_to = list[tuple[int, int]](), 0
         while True:
             try:
                 data = self._socket.recv(_LARGEST_ANSWER)
             except BlockingIOError:
-                return answers
+                return answers, changed_to
             except OSError as error:
                 raise NetlinkError(error.errno or errno.EIO, what) from None
             for sequence, kind, _, body in _split(data):
@@ -309,6 +312,8 @@ class Netlink:
                 behind = (sequence - begin) & _SEQUENCE_MASK
                 if kind == NLMSG_ERROR and behind <= count:
                     answers.append((max(behind - 1, 0), -_ERRNO.unpack_from(body)[0]))
+                elif kind == NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN and behind == 1:
+                    changed_to = int.from_bytes(attributes(body[_NFGENMSG.size :])[NFTA_GEN_ID], "big")
 
 
 def _header(kind: int, flags: int, sequence: int, size: int) -> bytes:

@@ -133,16 +133,30 @@ def take_counts(link: Netlink, table: str, name: str, asked: Elements) -> RawMem
     NetlinkError EINVAL: Linux before 6.5 cannot. One by one, as a dump zeroes also the counter of the element that no
     longer fits into a part of the answer, and leaves that count out.
     """
+    return _each(link, table, name, asked, NFT_MSG_GETSETELEM_RESET)
+
+
+def those_there(link: Netlink, table: str, name: str, asked: Elements) -> Elements:
+    """Those of them that are members, without reading all that are; intervals count as a whole."""
+    if asked.interval:
+        found = read_members(link, table, name)
+        missing = asked if found is None else members_difference(asked, found.elements)[0]
+        return members_difference(asked, missing)[0]
+    raw = _each(link, table, name, asked, NFT_MSG_GETSETELEM)
+    return asked.take(slice(0, 0)) if raw is None else _addresses(raw).elements
+
+
+def _each(link: Netlink, table: str, name: str, asked: Elements, kind: int) -> RawMembers | None:
     info = read_set(link, table, name)
     if info is None:
         return None
-    answers, at, what = list[bytes](), 0, f"taking the counts of set {name}"
+    answers, at, what = list[bytes](), 0, f"asking for members of set {name}"
     while at < len(asked):
         wanted = nested(NFTA_SET_ELEM_LIST_ELEMENTS, asked.take(slice(at, at + _AT_ONCE)).pack())
-        found, number = link.get_each(NFT_MSG_GETSETELEM_RESET, _names(table, info) + wanted, what)
+        found, number = link.get_each(kind, _names(table, info) + wanted, what)
         answers += found
         if number == errno.ENOENT:
-            at += len(found) + 1  # that one has expired
+            at += len(found) + 1  # that one is not there
         elif number:
             raise NetlinkError(number, what)
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from op25b.enforcement import inventory, kernel, live, readback
 from op25b.enforcement.elements import Elements
 from op25b.enforcement.generations import Generation
-from op25b.enforcement.live_members import Repair, repairs, rows_of
+from op25b.enforcement.live_members import Repair, read, repairs, rows_of
 from op25b.enforcement.members import Members, count, normal
 from op25b.enforcement.netlink import Netlink
 from op25b.enforcement.prefix_texts import texts
@@ -143,6 +143,12 @@ def live_difference(link: Netlink, wanted: Members) -> list[Difference]:
     if not sizes and count(wanted):
         return [Difference("live sets", f"are not there, with {count(wanted)} members")]
     return [_repaired(repair) for size in sizes for repair in repairs(link, size, normal(wanted))]
+
+
+def live_members(link: Netlink) -> int | None:
+    """How many prefixes the live sets hold; None where there are none."""
+    sizes = live.Found.of(link).sizes
+    return count(read(link, sizes[-1])) if sizes else None
 
 
 def _repaired(repair: Repair) -> Difference:

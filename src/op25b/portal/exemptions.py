@@ -43,6 +43,8 @@ class Context:
     resolver: Resolver
     clock: Callable[[], datetime]
     log: Any
+    count: Callable[[], object]
+    """Called for each change."""
     _counting: Lock = field(default_factory=Lock)
     _counted: tuple[datetime, dict[str, dict[str, int]]] | None = None
 
@@ -63,6 +65,7 @@ class Context:
             return terms.published(self.policy, self._counted[1])
 
     def answered(self, response: Response, exemption: Exemption, who: Holder, step: str) -> dict[str, Any]:
+        self.count()
         self.log.info("exemption changed", exemption=exemption.id, step=step, state=exemption.state, who=who.name)
         return _tagged(response, exemption)
 

@@ -30,8 +30,11 @@ class Guard:
     it cannot be guessed, and the desk may be behind the address that a stranger uses.
     """
 
-    def __init__(self, tokens: Tokens, log: Any, now: Callable[[], float] = time.monotonic) -> None:
-        self._tokens, self._log, self._now = tokens, log, now
+    def __init__(
+        self, tokens: Tokens, log: Any, count: Callable[[], object], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`count` is called for each request that is not let in for its token."""
+        self._tokens, self._log, self._count, self._now = tokens, log, count, now
         self._complaint = ""
         self._failures = Failures(_BLOCKS, FAILURES, WINDOW_SECONDS)
 
@@ -58,6 +61,7 @@ class Guard:
             raise Refused(503, "no token can be looked at just now; tell the operator") from None
 
     def _failed(self, request: Request, given: HTTPAuthorizationCredentials | None) -> Refused:
+        self._count()
         address = request.client.host if request.client else "::"
         block = block_of(ip_address(address)).encode()
         count = self._failures.count(block, self._now())

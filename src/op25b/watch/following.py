@@ -62,17 +62,19 @@ class Follower:
     """How often in a row."""
 
     async def run(self, stop: asyncio.Event, alive: Callable[[], None] = lambda: None) -> None:
-        """Until it is told to stop; what was read by then is written. `alive` is called now and then."""
+        """Until it is told to stop; what was read by then is written. `alive` is called each second."""
+        living = asyncio.create_task(_each_second(alive))
         # how old these are is not known, so nobody is blamed for them
         since, _ = self.wall(), await self._seen()
         await self._kept()
-        self._open()
+        await self._open()
         reading = asyncio.create_task(self._read())
         forget_at = self.wall()
         try:
             while not stop.is_set():
                 await _wait(stop, self.look_seconds)
-                alive()
+                if reading.done():
+                    reading.result()  # it ends by a fault only
                 since = await self._look(since)
                 if self.wall() >= forget_at:
                     forget_at = self.wall() + timedelta(seconds=FORGET_SECONDS)
@@ -81,10 +83,11 @@ class Follower:
             alive()
         finally:
             reading.cancel()
+            living.cancel()
 
-    def _open(self) -> None:
+    async def _open(self) -> None:
         try:
-            found = self.kernel.log()
+            found = await asyncio.to_thread(self.kernel.log)
         except (UserError, Missing, OSError) as error:
             self._failed(_LOG, error)
             return
@@ -95,7 +98,7 @@ class Follower:
         while True:
             if self.reader is None:
                 await asyncio.sleep(self.look_seconds)
-                self._open()
+                await self._open()
                 continue
             await _readable(self.reader.fileno())
             await asyncio.sleep(GATHER_SECONDS)
@@ -160,6 +163,12 @@ class Follower:
         if count % max(1, round(60 / self.look_seconds)) == 0:
             self.log.error("out of reach", what=what, reason=str(error))
         self._failures[what] = count + 1
+
+
+async def _each_second(alive: Callable[[], None]) -> None:
+    while True:
+        alive()
+        await asyncio.sleep(1)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

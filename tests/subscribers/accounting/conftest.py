@@ -17,7 +17,7 @@ from op25b.store import Store, upgrade
 from op25b.subscribers.accounting import job
 from op25b.subscribers.accounting.config import Client, Http, LeaseServer, Listen
 from op25b.subscribers.accounting.numbers import Counted
-from op25b.subscribers.leases import Leases, Merged, who
+from op25b.subscribers.leases import Held, Leases, Merged, under_way, who
 from tests.support.accounting import SECRET
 from tests.support.databases import postgresql, url
 from tests.support.service import eventually, free_ports
@@ -52,12 +52,23 @@ class LeaseService:
             try:
                 leases = Leases(Store(self.url), timedelta(hours=24))
                 job.work(
-                    self.made, self.settings, lambda: self.settings, leases.merge, self.after, self.board.of(), ends
+                    self.made,
+                    self.settings,
+                    lambda: self.settings,
+                    leases.merge,
+                    self.known,
+                    self.after,
+                    self.board.of(),
+                    ends,
                 )
             finally:
                 os._exit(0)
         os.close(ends)
         eventually(lambda: self.board.is_ready())
+
+    def known(self, source: str) -> dict[str, Held]:
+        with Store(self.url).read() as connection:
+            return under_way(connection, source)
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)

@@ -15,6 +15,7 @@ from op25b.subscribers.accounting.clients import Client, Clients
 from op25b.subscribers.accounting.config import LeaseServer
 
 LISTEN = {"address": "192.0.2.10"}
+FILE = {"name": "dhcp1", "path": "kea-leases4.csv", "format": "kea"}
 CLIENT = {"prefix": "198.51.100.0/24", "secret_file": "bng"}
 
 
@@ -26,6 +27,7 @@ CLIENT = {"prefix": "198.51.100.0/24", "secret_file": "bng"}
         ({"listen": [LISTEN], "clients": [CLIENT, CLIENT]}, "two clients have the prefix 198.51.100.0/24"),
         ({"listen": [LISTEN], "clients": [CLIENT | {"prefix": "198.51.100.1/24"}]}, "host"),
         ({"listen": [LISTEN], "clients": [CLIENT | {"secret": "x"}]}, "Extra inputs"),
+        ({"files": [FILE, FILE]}, "two files have the name dhcp1"),
         ({"listen": [LISTEN], "clients": [CLIENT], "subscriber": "NAS-Port"}, "User-Name"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The HTTP interface to exemptions."""
+"""The HTTP interface to exemptions: it reads and writes the store, and has no socket to the enforcer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from op25b.portal.config import Api
 from op25b.processes import listening
 
 
-def made(present: Present, table: Api) -> Part:
+def made(present: Present, settings: Api) -> Part:
     """The socket is made, nothing runs yet. Raises UserError and Missing for what cannot be had."""
-    listener, board = listening.single(table.address, table.port), job.board()
+    bound, numbers = listening.single(settings.address, settings.port), job.board()
 
     def run(parent: int) -> None:
-        config, policy = present.config, present.policy
-        job.work(listener, table.tokens_file, config.store, policy, lambda: present.reread()[1], board.of(), parent)
+        def reread() -> Policy:
+            return present.reread()[1]
+
+        job.work(bound, settings.tokens_file, present.config.store, present.policy, reread, numbers.of(), parent)
 
     def check(config: Config, policy: Policy) -> None:
-        tokens.read(table.tokens_file)
+        tokens.read(settings.tokens_file)
         part.store_is_current(config, policy)
 
-    return Part([part.job("api", run, board, [listener])], [job.shown(board)], check=check)
+    return Part([part.job("api", run, numbers, [bound])], [part.shown("api", numbers)], check=check)

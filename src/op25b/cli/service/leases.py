@@ -18,7 +18,7 @@ from op25b.store import Store
 from op25b.subscribers.accounting import job
 from op25b.subscribers.accounting.config import LeaseServer
 from op25b.subscribers.accounting.numbers import Counted
-from op25b.subscribers.leases import Fact, Leases, Merged
+from op25b.subscribers.leases import Fact, Held, Leases, Merged, under_way
 
 
 def board() -> Board:
@@ -37,7 +37,7 @@ def made(present: Present, settings: LeaseServer, follows: Follower | None) -> P
         merging = _Merging(present)
         told = follower.within(merging.store, follows, followed) if follows else nullcontext(_nobody)
         with told as after:
-            job.work(sockets, settings, merging.reread, merging.merge, after, numbers.of(), parent)
+            job.work(sockets, settings, merging.reread, merging.merge, merging.known, after, numbers.of(), parent)
 
     def check(config: Config, policy: Policy) -> None:
         assert config.leases is not None
@@ -67,6 +67,10 @@ class _Merging:
 
     def merge(self, facts: Sequence[Fact], now: datetime) -> Merged:
         return self._leases.merge(facts, now)
+
+    def known(self, source: str) -> dict[str, Held]:
+        with self.store.read() as connection:
+            return under_way(connection, source)
 
     def reread(self) -> LeaseServer:
         config, policy = self._present.reread()

@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from op25b.policy.fields import network, single_address
 from op25b.policy.intervals import Prefix
-from op25b.policy.model import Port, Table
+from op25b.policy.model import Port, Slug, Table
 from op25b.processes.settings import File
+from op25b.subscribers.leases.files.entry import Identity
 
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
 
@@ -41,6 +42,20 @@ class Http(Table):
     """16 characters at least, of A-Z a-z 0-9 - and _."""
 
 
+class LeaseFile(Table):
+    """The lease file of a DHCP server on this host, which is followed as it changes."""
+
+    name: Slug
+    """Who reports it, where leases are shown."""
+    path: File
+    format: Literal["kea", "dnsmasq"]
+    """Kea's of the memfile backend (kea-leases4.csv, kea-leases6.csv), or dnsmasq's (dnsmasq.leases)."""
+    identity: Identity | None = None
+    """By what a subscriber is known; without it by the hardware address, over IPv6 by the DUID."""
+    names_file: File | None = None
+    """CSV of `identity,subscriber`; an identity that is not in it is the subscriber itself. Read at the start."""
+
+
 class LeaseServer(Table):
     """Who holds which address now, as the network reports it. How long it is believed and kept is the policy's."""
 
@@ -49,13 +64,17 @@ class LeaseServer(Table):
     listen: tuple[Listen, ...] = Field(default=(), strict=False)
     clients: tuple[Client, ...] = Field(default=(), strict=False)
     http: Http | None = None
+    files: tuple[LeaseFile, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.listen and not self.clients:
             raise ValueError("nobody may send to listen; write [[leases.clients]]")
-        if not self.listen and self.http is None:
-            raise ValueError("nothing would bring leases; write [[leases.listen]] or [leases.http]")
+        if not self.listen and self.http is None and not self.files:
+            raise ValueError("nothing would bring leases; write [[leases.listen]], [leases.http] or [[leases.files]]")
+        names = [file.name for file in self.files]
+        if same := next((each for each in names if names.count(each) > 1), None):
+            raise ValueError(f"two files have the name {same}; give each its own")
         prefixes = [client.prefix for client in self.clients]
         if twice := next((each for each in prefixes if prefixes.count(each) > 1), None):
             raise ValueError(f"two clients have the prefix {twice}; write it once")

@@ -19,7 +19,7 @@ from op25b.processes import listening, logs, secret_files
 from op25b.processes.board import Meters
 from op25b.processes.posts import Posts
 from op25b.processes.stopping import Reload, until_told
-from op25b.subscribers.accounting import posted
+from op25b.subscribers.accounting import files, posted
 from op25b.subscribers.accounting.clients import Client, Clients
 from op25b.subscribers.accounting.complaints import Complaints
 from op25b.subscribers.accounting.config import LeaseServer
@@ -91,18 +91,19 @@ def work(
     settings: LeaseServer,
     reread: Callable[[], LeaseServer],
     merge: Merge,
+    known: files.Known,
     after: Callable[[Merged], None],
     meters: Meters,
     parent: int,
 ) -> None:
     """Take reports until told to stop, or until the supervisor has gone (`parent` ends).
 
-    `merge`, `after`: as `Intake` wants them. A reload takes over the clients and the token that `reread` names; ports
-    and the subscriber's attribute stay as they are. Raises UserError as `secrets`.
+    `merge`, `after`: as `Intake` wants them; `known`: as `files` does. A reload takes over the clients and the token
+    that `reread` names; ports, files and the subscriber's attribute stay as they are. Raises UserError as `secrets`.
     """
     # with the usual 5 ms, what has just come would wait as long while the other thread computes
     sys.setswitchinterval(_SWITCH_SECONDS)
-    uvloop.run(_work(made, settings, reread, merge, after, meters, parent))
+    uvloop.run(_work(made, settings, reread, merge, known, after, meters, parent))
 
 
 async def _work(
@@ -110,6 +111,7 @@ async def _work(
     settings: LeaseServer,
     reread: Callable[[], LeaseServer],
     merge: Merge,
+    known: files.Known,
     after: Callable[[Merged], None],
     meters: Meters,
     parent: int,
@@ -134,7 +136,14 @@ async def _work(
     posts = Posts(reports.admit, reports.take, reports.complain, time.monotonic, posted.OCTETS, posted.CONNECTIONS)
     servers = [await asyncio.start_server(posts.connected, sock=each, limit=posted.OCTETS) for each in made.http]
     alive = asyncio.create_task(_show(meters))
+    following = [
+        asyncio.create_task(files.follow(each, known, intake, meters, complaints, time.time)) for each in settings.files
+    ]
+    for task in (alive, *following):  # none of them ends by itself: the supervisor begins anew
+        task.add_done_callback(lambda _: stop.set())
     await stop.wait()
+    for task in following:
+        task.cancel()
     for server in servers:
         server.close()
     for port in ports:

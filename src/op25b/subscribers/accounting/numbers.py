@@ -18,6 +18,8 @@ class Counted(Metric):
     GROUPS = "counter", "Transactions that reports were put into."
     COMMIT_MICROSECONDS = "counter", "Time that these took, the filter's part included."
     WAITING = "gauge", "Reports that wait for the store now."
+    FILE_LINE = "counter", "Lines of lease files left out: no lease, or of a name or an address that cannot be."
+    FILE_AWAY = "counter", "Times that a lease file, or what the store has of it, could not be read."
     MALFORMED = "counter", "Reports discarded: not a packet, or not JSON, as it should be."
     WRONG_CODE = "counter", "Packets discarded that are no Accounting-Request."
     UNKNOWN_CLIENT = "counter", "Packets discarded from addresses that are no client's."

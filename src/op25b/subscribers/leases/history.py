@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from op25b.store.micros import instant, micros
 from op25b.store.raw import Raw, packed
 from op25b.subscribers.leases import tables
-from op25b.subscribers.leases.rows import Holding, closed, end, holder_then
+from op25b.subscribers.leases.rows import NEVER, Holding, closed, end, holder_then
 
 Address = IPv4Address | IPv6Address
 
@@ -34,6 +35,19 @@ class Period:
     since: datetime
     seen: datetime
     until: datetime | None
+
+
+class Tenure(NamedTuple):
+    """A time for which a subscriber held a prefix, the first instant included, the last not; None: it has no end."""
+
+    prefix: str
+    subscriber: str
+    since: datetime
+    until: datetime | None
+
+    def covers(self, at: datetime) -> bool:
+        """Whether he held it at that instant."""
+        return self.since <= at and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,41 @@ def who_each(connection: Connection, asked: Sequence[tuple[Address, datetime]]) 
             latest[prefix] = max(latest[prefix], micros(at))
     claims = _claims(raw, latest)
     return [_answer(prefixes, claims, micros(at)) for prefixes, (_, at) in zip(covering, asked, strict=True)]
+
+
+def around(connection: Connection, address: Address) -> list[str]:
+    """The prefixes around an address that a lease may have, the longest first."""
+    return [_around(address, length) for length in _lengths(Raw(connection))[address.version]]
+
+
+def leased_to(connection: Connection, subscribers: Collection[str], first: datetime, last: datetime) -> set[str]:
+    """The prefixes that any of these subscribers claimed for a time which these instants, or one between, are in."""
+    raw = Raw(connection)
+    rows = raw.rows(
+        f"SELECT DISTINCT l.prefix FROM {raw.given(subscriber=str)} CROSS JOIN sessions s CROSS JOIN leases l "
+        "WHERE s.subscriber = given.subscriber AND l.session = s.id AND l.started_at <= ? "
+        f"AND coalesce(s.stopped_at, {NEVER}) > ? AND coalesce(s.expires_at, {NEVER}) > ?",
+        packed([subscriber] for subscriber in subscribers),
+        micros(last),
+        micros(first),
+        micros(first),
+    )
+    return {row[0] for row in rows}
+
+
+def tenures(connection: Connection, prefixes: Collection[str]) -> list[Tenure]:
+    """Who held these prefixes from when until when, as `who` has it for every instant."""
+    found = []
+    for prefix, claims in _claims(Raw(connection), dict.fromkeys(prefixes, NEVER)).items():
+        # between two of these nothing turns
+        turns = sorted(
+            {at for each in claims for at in (each.lease.started, each.lease.seen, each.ended) if at < NEVER}
+        )
+        for begin, until in zip(turns, [*turns[1:], NEVER], strict=True):
+            held = holder_then(claims, begin)
+            if held is not None:
+                found.append(Tenure(prefix, held.key.subscriber, instant(begin), end(until)))
+    return found
 
 
 def periods(connection: Connection, subscriber: str, limit: int) -> list[Period]:
