@@ -29,8 +29,8 @@ ip -n internet link set eth0 up
 ip -n internet route add default via 203.0.113.1
 ip netns exec internet python3 -m http.server 25 --bind 203.0.113.25 > /dev/null 2>&1 &
 sink=$!
-connects="curl -s --max-time 5 -o /dev/null telnet://203.0.113.25:25"
-tries() { ip netns exec customer $connects < /dev/null && echo "$1: passes" || echo "$1: is refused"; }
+connects="exec 3<> /dev/tcp/203.0.113.25/25"
+tries() { ip netns exec customer timeout 5 bash -c "$connects" && echo "$1: passes" || echo "$1: is refused"; }
 """
 LAST = "kill $sink"
 
