@@ -24,7 +24,9 @@ BATCH = 5_000
 """Facts in one transaction: short enough that the lease server need not wait."""
 _FAULTS = 20
 
-app = typer.Typer(help="Address leases: who held which address.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, help="Address leases: who held which address.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.callback()
