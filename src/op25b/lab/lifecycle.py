@@ -14,10 +14,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from op25b.errors import Missing
-from op25b.lab import mailserver, pop, records, service, webmail_server
+from op25b.lab import crowd_server, mailserver, pop, records, router, service, webmail_server
 from op25b.lab.certificates import Authority
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab, run_inside, work_directory
+from op25b.lab.leases import Status
 from op25b.lab.namespaces import end, environment, start
 from op25b.lab.network import build_script
 from op25b.lab.plan import Provider, lab_plan
@@ -28,7 +29,7 @@ _BUILD_SECONDS = 60
 # Program -> Debian package that has it.
 _TOOLS = {
     "unshare": "util-linux", "nsenter": "util-linux", "mount": "mount", "ip": "iproute2",
-    "nft": "nftables", "swaks": "swaks", "curl": "curl", "msmtp": "msmtp",
+    "nft": "nftables", "radclient": "freeradius-utils", "swaks": "swaks", "curl": "curl", "msmtp": "msmtp",
 }  # fmt: skip
 _READY = "provider.json"  # written last: a lab without it was never finished
 
@@ -91,6 +92,7 @@ def _build(lab: Lab, now: datetime, policy: str) -> None:
         hosts = "".join(f"{address} {name}\n" for address, name in lab.plan.names())
         (lab.files / "hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{hosts}")
         _start_mail(lab, Authority.new(now), policy)
+        lab.spawn("crowd", [sys.executable, "-I", "-S", crowd_server.__file__])
         relay = lab.plan.host("foreign").addresses[0]
         # webmail elsewhere, and the provider's own
         for host in ("web", "mail"):
@@ -104,7 +106,9 @@ def _start_mail(lab: Lab, authority: Authority, policy: str) -> None:
     (lab.files / "authority.pem").write_bytes(authority.pem())
     service.add_accounts(lab, authority.now)
     service.write_services(lab, authority, policy)
-    starting = [service.Starting.begin(lab, each) for each in lab.plan.services]
+    starting = [service.begin(lab, each) for each in lab.plan.services]
+    starting += [router.begin(lab, policy)] if policy else []
+    radius = [router.begin_freeradius(lab)] if policy and lab.has_freeradius else []
     readers = [pop.begin(lab, each, f"{WORK}/{service.PASSWD}") for each in lab.read_by_pop]
     for server in lab.plan.mail_servers:
         key, certificate = authority.issue(server.names, server.addresses)
@@ -123,6 +127,10 @@ def _start_mail(lab: Lab, authority: Authority, policy: str) -> None:
         each.wait()
     for reader in readers:
         pop.wait(lab, reader, _BUILD_SECONDS)
+    for each_ in radius:
+        router.wait_freeradius(lab, each_, _BUILD_SECONDS)
+    if policy:
+        router.report(lab, ((Status.START, lease) for lease in lab.plan.leases()))
 
 
 def _start_postfix(lab: Lab, servers: Sequence[MailServer]) -> None:
