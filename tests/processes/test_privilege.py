@@ -56,12 +56,15 @@ def _supervised_in(
     if (pid := os.fork()) == 0:
         signal.alarm(30)
         made = [job(name, keeps) for name, keeps in jobs.items()]
-        supervisor = Supervisor(made, logs.start("supervisor"), Notifier({}), lambda: None, lambda: None, 0, whom)
+        supervisor = Supervisor(made, logs.start("supervisor"), Notifier({}), lambda: None, lambda: None, 0, whom=whom)
         last = made[-1]
         ready = last.ready
         # all are ready: it is told to stop
         last.ready = lambda: ready() and (os.kill(os.getpid(), signal.SIGTERM) or True)
-        os._exit(supervisor.run())
+        try:
+            os._exit(supervisor.run())
+        finally:
+            os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     found = {}
     for path in folder.iterdir():

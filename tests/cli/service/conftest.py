@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from op25b.store import upgrade
+from op25b.cli import policyfile
+from op25b.store import Store, upgrade
+from op25b.store.audit import By
+from op25b.subscribers.exemptions.desk import Desk
+from op25b.subscribers.exemptions.request import Asked
+from op25b.subscribers.exemptions.transitions import Kind, Step
 from tests.support.running import PROGRAM, Running
 from tests.support.streets import Streets, streets
 
@@ -53,6 +60,8 @@ address = "127.0.0.1"
 [[leases.clients]]
 prefix = "127.0.0.1"
 secret_file = "secret"
+[api]
+tokens_file = "tokens"
 {tables}
 """
 SECRET = "a secret of the tests"
@@ -67,6 +76,7 @@ class Host(Running):
         self.store = f"sqlite:///{folder}/op25b.db"
         (folder / "secret").write_text(SECRET)
         (folder / "secret").chmod(0o600)
+        (folder / "tokens").touch(0o600)
         (folder / "policy.toml").write_text(POLICY)
         self.configure()
         upgrade(self.store)
@@ -107,18 +117,28 @@ class Host(Running):
         )  # fmt: skip
         return "Received Accounting-Response" in done.stdout
 
-    def grant(self, *what: str) -> int:
+    def grant(self, subscriber: str) -> int:
         """An exemption, from the request to the approval; its number."""
-        policy = ("--policy", str(self.folder / "policy.toml"), "--store", self.store)
-        asked = json.loads(self.op25b("exempt", "request", *policy, "--reason", "a mail server", *what, "--json"))
-        number: int = asked["id"]
-        self.op25b("exempt", "review", str(number), *policy)
-        self.op25b("exempt", "approve", str(number), *policy)
-        return number
+        with self._desk() as desk:
+            asked = Asked(Kind.SUBSCRIBER, subscriber, None, "a mail server")
+            number = desk.request(asked, self._by()).id
+            desk.review(number, self._by(), lambda _: [])
+            return desk.approve(number, self._by(), {}).id
 
     def revoke(self, number: int) -> None:
-        policy = ("--policy", str(self.folder / "policy.toml"), "--store", self.store)
-        self.op25b("exempt", "revoke", str(number), *policy, "--why", "no longer")
+        with self._desk() as desk:
+            desk.close(number, Step.REVOKE, self._by())
+
+    @contextmanager
+    def _desk(self) -> Iterator[Desk]:
+        store = Store(self.store)
+        try:
+            yield Desk(store, policyfile.policy(self.folder / "policy.toml"))
+        finally:
+            store.close()
+
+    def _by(self) -> By:
+        return By("desk", datetime.now(UTC), "tests")
 
     def processes(self) -> dict[str, int]:
         """The process id of each job."""
