@@ -15,7 +15,14 @@ from op25b.cli.main import app
 from op25b.cli.service import config
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "README.ja.md", "docs/tutorial.md", "docs/how-to-serve.md", "docs/how-to-enforce.md", "docs/how-to-exempt.md")
+PAGES = (
+    "README.md",
+    "README.ja.md",
+    "docs/tutorial.md",
+    "docs/how-to-serve.md",
+    "docs/how-to-enforce.md",
+    "docs/how-to-exempt.md",
+)
 
 
 def _generator() -> ModuleType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from op25b.store.audit import By
 from op25b.subscribers.exemptions.desk import Desk
 from op25b.subscribers.exemptions.request import Asked
 from op25b.subscribers.exemptions.transitions import Kind, Step
+from op25b.subscribers.leases import all_holders
 from tests.support.running import PROGRAM, Running
 from tests.support.streets import Streets, streets
 
@@ -116,6 +117,45 @@ class Host(Running):
             input=pairs, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         return "Received Accounting-Response" in done.stdout
+
+    @contextmanager
+    def reports_of_others(self, count: int) -> Iterator[Callable[[], int]]:
+        """So many Starts under way, each sent again until it is answered; gives how many were, at the end."""
+        starts = (
+            f"User-Name=other{number},Acct-Status-Type=Start,Acct-Session-Id=other{number},"
+            f"NAS-Identifier=bng2,Framed-IP-Address=198.18.0.{number % 200 + 20}"
+            for number in range(count)
+        )
+        file = self.folder / "starts"
+        file.write_text("\n\n".join(starts))
+        command = [
+            "radclient",
+            "-x",
+            "-p",
+            "4",
+            "-r",
+            "30",
+            "-t",
+            "1",
+            "-f",
+            str(file),
+            "127.0.0.1:1813",
+            "acct",
+            SECRET,
+        ]
+        said = subprocess.PIPE
+        with subprocess.Popen([*self.streets.inside, *command], stdout=said, stderr=said, text=True) as client:
+            out = ""
+            yield lambda: out.count("Received Accounting-Response")
+            out, _ = client.communicate(timeout=60)
+
+    def holders(self, start: str) -> int:
+        """How many addresses that begin so are held."""
+        store = Store(self.store)
+        with store.read() as connection:
+            found = sum(prefix.startswith(start) for prefix in all_holders(connection, datetime.now(UTC)))
+        store.close()
+        return found
 
     def grant(self, subscriber: str) -> int:
         """An exemption, from the request to the approval; its number."""
