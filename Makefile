@@ -11,7 +11,7 @@ demo: setup
 	@.venv/bin/op25b lab run --all
 
 test: setup
-	$(PY) -m pytest -m "not long"
+	$(PY) -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-long:
 	@scripts/setup long

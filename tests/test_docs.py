@@ -15,7 +15,14 @@ from op25b.cli.main import app
 from op25b.cli.service import config
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "README.ja.md", "docs/tutorial.md", "docs/how-to-serve.md", "docs/how-to-exempt.md")
+PAGES = (
+    "README.md",
+    "README.ja.md",
+    "docs/tutorial.md",
+    "docs/how-to-serve.md",
+    "docs/how-to-enforce.md",
+    "docs/how-to-exempt.md",
+)
 
 
 def _generator() -> ModuleType:
@@ -56,11 +63,11 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_every_file_that_a_flow_names_is_there(page: str) -> None:
     named = set(re.findall(r"`((?:\w+/)+\w+\.(?:py|toml))", (ROOT / "docs" / "flows" / page).read_text()))
     assert named, "no file was found: is the pattern still right?"
-    rooms = [ROOT / "src" / "op25b", ROOT / "src" / "op25b" / "submission"]
+    rooms = [ROOT / "src" / "op25b" / each for each in ("", "submission", "subscribers")]
     assert [name for name in named if not any((room / name).exists() for room in rooms)] == []
 
 
-@pytest.mark.parametrize("name", ["service", "router", "leases"])
+@pytest.mark.parametrize("name", ["service", "service-router", "service-leases"])
 def test_every_setting_of_the_examples_is_one(name: str) -> None:
     config.load(ROOT / "examples" / f"{name}.toml")
 

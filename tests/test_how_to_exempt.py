@@ -34,7 +34,7 @@ op25b() {{ {sys.executable} -m op25b "$@"; }}
 systemctl() {{
     {sys.executable} -m op25b serve etc/service.toml 2> log &
     trap "kill $!; wait $!" EXIT
-    timeout 60 sh -c 'until curl -sf http://127.0.0.1:9527/terms > terms; do sleep 0.1; done' || cat log
+    timeout 60 sh -c 'until curl -sf http://127.0.0.1:9528/terms > terms; do sleep 0.1; done' || cat log
 }}
 """
 

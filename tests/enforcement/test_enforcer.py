@@ -96,6 +96,18 @@ def ended(peer: socket.socket) -> bool:
     return True
 
 
+def test_an_answer_that_another_thread_waits_for_is_no_end(enforcer: Enforcer) -> None:
+    with enforcer.client() as client:
+        client._send(Type.HELLO, b"")
+        select.select([client], [], [], 10)
+        assert not client.has_gone
+        assert client._rest(b"")[0] is Type.DONE
+        assert not client.has_gone
+        enforcer.kill()
+        select.select([client], [], [], 10)
+        assert client.has_gone
+
+
 def test_what_is_asked_is_in_the_kernel(edge: Edge, enforcer: Enforcer, traffic: Traffic) -> None:
     with enforcer.client() as client:
         assert client.state == State(1, (65536,))

@@ -163,6 +163,8 @@ def wait_for_none(marker: str) -> None:
         json.dumps({"holder": os.getpid(), "started": 1, "rootless": False, "policy": ""}),
         json.dumps({"holder": 2**22 + 1, "started": 1, "rootless": False, "policy": ""}),
     ],
+    # of the same names in every process that collects the tests
+    ids=["empty", "cut", "another process", "no process"],
 )
 def test_a_stale_record_is_noticed_and_harms_nobody(directory: Path, text: str) -> None:
     (directory / "one.json").write_text(text)

@@ -53,6 +53,7 @@ provider = Provider(
     policy=policy,
     domains=("toy.example",),
     pop=True,
+    router=True,
 )
 told = {}
 with tempfile.TemporaryDirectory() as name:
@@ -85,6 +86,9 @@ with tempfile.TemporaryDirectory() as name:
         told["read by POP"] = len(lab.read_by_pop)
         web = clients.webmail(clients.Message("page"), str(lab.plan.host("web").address(6)))
         told["web"] = [attempt(lab, "sub-flets", web).exit_code, box.wait("page", 5) is not None]
+        url = "http://127.0.0.1:9525"
+        told["router"] = json.loads(lab.run("edge", ["curl", "--silent", f"{url}/healthz"]).stdout)
+        told["metrics"] = lab.run("edge", ["curl", "--silent", f"{url}/metrics"]).stdout.splitlines()
         rules = "table inet x { chain f { type filter hook forward priority 0;\\n" \\
             "tcp dport 25 reject with tcp reset\\n}\\n}\\n"
         lab.run("edge", ["nft", "-f", "-"], input=rules, check=True)
@@ -121,6 +125,9 @@ def test_a_user_without_rights_gets_the_same_lab_with_stand_ins() -> None:
     assert told["stranger"] == "530 5.7.0"
     assert told["read by POP"] == 0
     assert told["web"] == [0, True]
+    # the enforcer holds its capability in a user namespace too; leases came by op25b's own RADIUS port
+    assert told["router"]["enforcer"] == told["router"]["leases"] == "ok"
+    assert "op25b_leases_reports_total 1.0" in told["metrics"]
     assert told["refused"] == ["reset", True]
     assert told["alive"] is False
 

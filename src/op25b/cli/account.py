@@ -20,7 +20,9 @@ from op25b.store.audit import trail
 from op25b.subscribers.accounts import LIMITS, Account, Accounts, New, prepared_name, prepared_senders
 from op25b.subscribers.passwords import Hasher, Secret
 
-app = typer.Typer(help="Accounts: who may send, as whom, how much.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, help="Accounts: who may send, as whom, how much.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name; case makes no difference.")]
 Senders = Annotated[

@@ -13,8 +13,10 @@ from op25b.cli.stores import Json
 from op25b.portal import tokens
 from op25b.portal.tokens import Role
 
-app = typer.Typer(help="The HTTP interface to exemptions.", no_args_is_help=True, rich_markup_mode=None)
-token = typer.Typer(help="Who may use it.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, help="The HTTP interface to exemptions.", no_args_is_help=True, rich_markup_mode=None
+)
+token = typer.Typer(add_completion=False, help="Who may use it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(token, name="token")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose it is: the name in the audit trail.")]

@@ -26,7 +26,12 @@ from op25b.subscribers.exemptions.records import Exemption
 from op25b.subscribers.exemptions.request import Asked
 from op25b.subscribers.exemptions.transitions import OVER, Kind, State, Step
 
-app = typer.Typer(help="Exemptions: who may send on port 25 all the same.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False,
+    help="Exemptions: who may send on port 25 all the same.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="The exemption's number.", min=1, max=records.HIGHEST)]
 PolicyFile = Annotated[Path, typer.Option("--policy", envvar="OP25B_POLICY", metavar="POLICY", help="The policy file.")]

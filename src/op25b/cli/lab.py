@@ -21,10 +21,11 @@ from op25b.errors import UserError
 from op25b.lab import Lab, attach, default_directory, down, lab_names, up
 from op25b.lab.claims import Claims, read_claims
 from op25b.lab.report import NOT_YET, Row, rows
-from op25b.lab.stage import provider
+from op25b.lab.stage import FASTER, in_lab, provider
 from op25b.lab.story import stories
 from op25b.lab.trial import Trial
 from op25b.lab.trials import Trials
+from op25b.policy.load import load
 from op25b.policy.model import Policy
 
 app = typer.Typer(
@@ -46,7 +47,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, a row for each c
 def lab_up(wanted: Provider) -> None:
     """Build a provider's network and leave it running."""
     path = _path(wanted)
-    text, policy = policyfile.both(path)
+    text, policy = _in_lab(path)
     lab = _up(policy.provider.name, path, text, policy, read_claims())
     output.text(f"lab {lab.name} is up, its own mail servers are op25b, the others {lab.mail_program}; hosts:")
     output.table(("host", "addresses"), [(host.name, " ".join(map(str, host.addresses))) for host in lab.plan.hosts])
@@ -59,7 +60,7 @@ def lab_run(wanted: Providers = None, all_: All = False, json: Json = False) -> 
     named = [*(wanted or []), *(dict.fromkeys(each.provider for each in claims.claims) if all_ else ())]
     if not named:
         raise UserError("name a policy file or an example, or --all for every provider of the list of claims")
-    files = [(path, *policyfile.both(path)) for path in map(_path, named)]
+    files = [(path, *_in_lab(path)) for path in map(_path, named)]
     trials: list[Trial] = []
     programs, left_out = set(), set()
     for path, text, policy in files:
@@ -76,8 +77,14 @@ def lab_run(wanted: Providers = None, all_: All = False, json: Json = False) -> 
         _print(trials, found)
     if "postfix" not in programs:
         output.note(
-            "Postfix and Dovecot cannot run here without root: a small stand-in took the place of every mail server "
-            "but the provider's own, which are op25b; claims on POP are left out"
+            "Postfix, Dovecot and FreeRADIUS cannot run here without root: a small stand-in took the place of every "
+            "mail server but the provider's own, which are op25b; leases were reported to op25b's own RADIUS port; "
+            "claims on POP are left out"
+        )
+    if any(trial.how.seen for trial in trials):
+        lines = " ".join(FASTER.split())
+        output.note(
+            f"the watch had no hours to wait: the lab's copies of the policies that have no [watch] have {lines}"
         )
     if any(row.ok is False for row in found):
         raise typer.Exit(1)
@@ -107,6 +114,14 @@ def _path(wanted: str) -> Path:
     """A policy file by its path, or an example by its name."""
     example = EXAMPLES / f"{wanted}.toml"
     return example if not Path(wanted).exists() and example.exists() else Path(wanted)
+
+
+def _in_lab(path: Path) -> tuple[str, Policy]:
+    text, policy = policyfile.both(path)
+    copy = in_lab(policy, text)
+    loaded = load(copy).policy
+    assert loaded is not None, "it is loaded without the lab's lines"
+    return copy, loaded
 
 
 def _name(wanted: str) -> str:

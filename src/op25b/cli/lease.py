@@ -16,15 +16,17 @@ from op25b.errors import UserError
 from op25b.store import Store
 from op25b.store.audit import record
 from op25b.subscribers.leases import Leases, periods
+from op25b.subscribers.leases.files import names as names_file
 from op25b.subscribers.leases.files.entry import Identity, Subscribers
-from op25b.subscribers.leases.files.names import read as read_names
 from op25b.subscribers.leases.files.reading import Format, Read, read
 
 BATCH = 5_000
 """Facts in one transaction: short enough that the lease server need not wait."""
 _FAULTS = 20
 
-app = typer.Typer(help="Address leases: who held which address.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, help="Address leases: who held which address.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.callback()
@@ -52,7 +54,7 @@ def import_(
 ) -> None:
     """Take over leases: all of a file, or nothing if a line is bad. Again does no harm."""
     written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    subscribers = Subscribers(identity, read_names(names))
+    subscribers = Subscribers(identity, names_file.read(names) if names else {})
     found = read(file.read_bytes(), kind, source or kind, subscribers, written)
     if found.faults:
         raise UserError("\n".join([*_told(file, found), "nothing was imported"]))

@@ -21,9 +21,14 @@ from op25b.watch.cases import Case
 from op25b.watch.states import State, Step
 
 app = typer.Typer(
-    help="Who keeps trying on port 25, and which machines look infected.", no_args_is_help=True, rich_markup_mode=None
+    add_completion=False,
+    help="Who keeps trying on port 25, and which machines look infected.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
-quarantine = typer.Typer(help="Subscribers whose exemptions are not in force.", no_args_is_help=True)
+quarantine = typer.Typer(
+    add_completion=False, help="Subscribers whose exemptions are not in force.", no_args_is_help=True
+)
 app.add_typer(quarantine, name="quarantine")
 
 Number = Annotated[int, typer.Argument(metavar="CASE", help="A case, as `watch list` shows it.")]

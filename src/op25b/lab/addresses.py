@@ -79,6 +79,19 @@ def lab_networks(used: Iterable[Network], count: int) -> list[tuple[Network, Net
     return pairs
 
 
+def crowd_networks(used: Iterable[Network]) -> tuple[Network, Network]:
+    """An IPv4 /24 and an IPv6 /48 for many servers elsewhere, clear of `used`.
+
+    Raises ValueError when the provider's prefixes leave no room.
+    """
+    taken = list(used)
+    four = next(free_networks(map(ip_network, CANDIDATES4), taken, 24), None)
+    six = next(free_networks(map(ip_network, CANDIDATES6), taken, 48), None)
+    if four is None or six is None:
+        raise ValueError("the provider's prefixes leave no networks for the lab's many servers elsewhere")
+    return four, six
+
+
 def _spans(networks: Iterable[Network], version: int) -> list[tuple[int, int]]:
     """Disjoint (first, last) integers, ascending."""
     merged: Iterable[Network]

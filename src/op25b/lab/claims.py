@@ -10,10 +10,11 @@ from pydantic import Field
 
 from op25b.policy.model import Instant, Scope, Slug, Table
 from op25b.policy.reasons import Decision, Reason, Remedy
+from op25b.policy.watching import SenderKind
 
 Who = Scope | Literal["exempt", "offnet", "foreign"]
-Target = Literal["own", "foreign", "web", "own-web", "home"]
-By = Literal["swaks", "curl", "smtplib", "msmtp", "webmail", "connect", "home-server"]
+Target = Literal["own", "foreign", "web", "own-web", "home", "crowd"]
+By = Literal["swaks", "curl", "smtplib", "msmtp", "webmail", "connect", "home-server", "bot"]
 Auth = Literal["plain", "login", "none", "wrong-password"]
 
 
@@ -33,6 +34,17 @@ class Try(Table):
     tls: bool = True
     answer: str | None = None
     pop: Literal["just-read", "read-elsewhere", "not-lately"] | None = None
+    customer: Slug | None = None
+    first: Literal["request", "grant", "move", "revoke"] | None = None
+    heir_of: Slug | None = None
+    times: Annotated[int, Field(ge=1)] = 1
+    seen: Annotated[SenderKind, Field(strict=False)] | Literal["nobody"] | None = None
+    counted: bool = False
+
+    @property
+    def follows(self) -> bool:
+        """What the store says of the sender at that moment decides: an exemption follows its subscriber."""
+        return self.first is not None or self.heir_of is not None
 
     @property
     def submits(self) -> bool:
@@ -64,7 +76,7 @@ class Claim(Table):
 
 
 class Edit(Table):
-    """A line of a provider's policy file that the operator changes."""
+    """Lines of a provider's policy file that the operator changes."""
 
     name: Slug
     provider: Slug
@@ -72,7 +84,7 @@ class Edit(Table):
     by: str
 
     def apply(self, text: str) -> str:
-        """The edited file. Raises ValueError when the line is not there exactly once."""
+        """The edited file. Raises ValueError when the lines are not there exactly once."""
         if text.count(self.replace) != 1:
             raise ValueError(f"edit {self.name}: {self.replace!r} is not there exactly once")
         return text.replace(self.replace, self.by)

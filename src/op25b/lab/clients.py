@@ -10,7 +10,7 @@ from email.utils import parseaddr
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from op25b.lab import mailclient
+from op25b.lab import knocking, mailclient
 from op25b.lab.servers import FOREIGN_DOMAIN
 
 
@@ -169,6 +169,12 @@ def connect(address: str, port: int, source: str = "", seconds: float = 5) -> Cl
     """A bare TCP connection, closed at once."""
     command = [*_MAILCLIENT, "connect", address, str(port), str(seconds), source]
     return Client("connect", command, address, port, source=source)
+
+
+def fire(address: str, port: int, source: str, times: int) -> Client:
+    """What a bot does: so many addresses from this one on, all at once."""
+    command = [sys.executable, "-I", "-S", knocking.__file__, "fire", str(port), source, address, str(times)]
+    return Client("bot", command, address, port, source=source)
 
 
 _MAILCLIENT = (sys.executable, "-I", "-S", mailclient.__file__)

@@ -72,6 +72,11 @@ class Lab:
         return tuple(each for each in self.plan.services if each.pop) if self.mail_program == "postfix" else ()
 
     @property
+    def has_freeradius(self) -> bool:
+        """Without it the edge reports to op25b itself."""
+        return self.mail_program == "postfix"
+
+    @property
     def authority(self) -> str:
         """Path, inside the lab, of the certificate that the mail servers' certificates are checked with."""
         return f"{WORK}/authority.pem"
@@ -122,6 +127,25 @@ class Lab:
     def mailbox(self, server: str) -> Mailbox:
         """The mailbox of a mail server, by its name in the plan (`foreign`, `own0`, ...)."""
         return Mailbox(self.files / server / "inbox")
+
+    @contextmanager
+    def beside(self, host: str, command: Sequence[str]) -> Iterator[None]:
+        """A program that runs in a host while the block does, until its standard input ends; from when it has written
+        `ready` on."""
+        with subprocess.Popen(
+            self.command(host, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdout.readline()
+            try:
+                yield
+            finally:
+                process.stdin.close()
+
+    def change(self, host: str, batch: str) -> None:
+        """Have ip(8) carry out some lines in a host."""
+        self.run(host, ["ip", "-batch", "-"], input=batch, check=True)
 
     def add_address(self, host: str, address: str) -> None:
         """Give a host one more address: another one of its pool's prefixes, all of which are routed to it."""

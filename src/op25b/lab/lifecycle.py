@@ -14,10 +14,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from op25b.errors import Missing
-from op25b.lab import mailserver, pop, records, service, webmail_server
+from op25b.lab import crowd_server, mailserver, pop, records, router, service, webmail_server
 from op25b.lab.certificates import Authority
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab, run_inside, work_directory
+from op25b.lab.leases import Status
 from op25b.lab.namespaces import end, environment, start
 from op25b.lab.network import build_script
 from op25b.lab.plan import Provider, lab_plan
@@ -54,7 +55,9 @@ def up(name: str, provider: Provider, *, now: datetime, directory: Path, policy:
             assert record is not None
             lab = Lab(name, plan, record, _mail_program(record))
             _check_tools({"dovecot": "dovecot-pop3d"} if lab.read_by_pop else {})
-            _build(lab, now, provider.policy)
+            _check_tools({"radclient": "freeradius-utils"} if provider.router else {})
+            _check_tools({"freeradius": "freeradius freeradius-rest"} if provider.router and lab.has_freeradius else {})
+            _build(lab, now, provider)
             _mark_ready(record, provider)
         except BaseException:
             _forget(directory, name)
@@ -85,26 +88,31 @@ def _forget(directory: Path, name: str) -> bool:
     return record is not None
 
 
-def _build(lab: Lab, now: datetime, policy: str) -> None:
+def _build(lab: Lab, now: datetime, provider: Provider) -> None:
     try:
         run_inside(lab.record, ["sh", "-e"], seconds=_BUILD_SECONDS, input=build_script(lab.plan))
         hosts = "".join(f"{address} {name}\n" for address, name in lab.plan.names())
         (lab.files / "hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{hosts}")
-        _start_mail(lab, Authority.new(now), policy)
+        service.make_store(lab, now)
+        starting = router.Starting.begin(lab, provider.policy) if provider.router else None
+        _start_mail(lab, Authority.new(now), provider.policy)
+        lab.spawn("crowd", [sys.executable, "-I", "-S", crowd_server.__file__])
         relay = lab.plan.host("foreign").addresses[0]
         # webmail elsewhere, and the provider's own
         for host in ("web", "mail"):
             listen = map(str, lab.plan.host(host).addresses)
             lab.spawn(host, [sys.executable, "-I", "-S", webmail_server.__file__, str(relay), *listen])
+        if starting:
+            starting.wait(lab, _BUILD_SECONDS)
+            router.report(lab, ((Status.START, lease) for lease in lab.plan.leases()))
     except subprocess.CalledProcessError as error:
         raise Missing(f"the lab could not be built: {error.output.strip() or error}") from error
 
 
 def _start_mail(lab: Lab, authority: Authority, policy: str) -> None:
     (lab.files / "authority.pem").write_bytes(authority.pem())
-    service.add_accounts(lab, authority.now)
     service.write_services(lab, authority, policy)
-    starting = [service.Starting.begin(lab, each) for each in lab.plan.services]
+    starting = [service.begin(lab, each) for each in lab.plan.services]
     readers = [pop.begin(lab, each, f"{WORK}/{service.PASSWD}") for each in lab.read_by_pop]
     for server in lab.plan.mail_servers:
         key, certificate = authority.issue(server.names, server.addresses)

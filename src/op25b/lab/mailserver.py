@@ -79,6 +79,7 @@ def main_cf(server: MailServer, directory: str, known: frozenset[str]) -> str:
         "smtpd_forbid_bare_newline": "normalize",
         "smtpd_forbid_bare_newline_exclusions": "",  # it would be the own customers
         **_smart_hosts(server, directory),
+        **_at_home(server),
     }
     hardening = "smtpd_forbid_"
     told = {name: value for name, value in settings.items() if not name.startswith(hardening) or name in known}
@@ -100,6 +101,17 @@ def _smart_hosts(server: MailServer, directory: str) -> dict[str, str]:
         "smtp_tls_policy_maps": _inline(dict.fromkeys(logins, "secure match=nexthop servername=hostname")),
         "smtp_tls_CAfile": f"{Path(directory).parent}/authority.pem",
         "smtp_address_preference": "ipv4",
+    }
+
+
+def _at_home(server: MailServer) -> dict[str, str]:
+    """Mail that cannot be delivered is tried again as Postfix does by itself, only sooner."""
+    if not server.routes:
+        return {}
+    return {
+        "transport_maps": _inline({domain: f"smtp:[{address}]:25" for domain, address in server.routes}),
+        "queue_run_delay": "1s",
+        "minimal_backoff_time": "1s",
     }
 
 
@@ -166,6 +178,7 @@ def standin_command(server: MailServer, root: Path, directory: str) -> list[str]
         "domains": server.domains,
         "relay_for": [str(n) for n in server.relay_for],
         "relay_to": str(server.relay_to) if server.relay_to else None,
+        "routes": {domain: str(address) for domain, address in server.routes},
         "smart_hosts": {way.sender: [way.host, way.port, way.account] for way in server.smart_hosts},
         "password": PASSWORD,
         "authority": f"{Path(directory).parent}/authority.pem",

@@ -7,9 +7,9 @@ any size, of one family only, or with an address taken out of its middle, is wir
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from op25b.lab.addresses import whole
+from op25b.lab.addresses import Address, whole
 from op25b.lab.plan import Host, LabPlan
 
 # accept_dad: addresses must be usable at once, and no one else can hold them.
@@ -42,6 +42,21 @@ def link_names(plan: LabPlan) -> dict[str, str]:
     return {host.name: f"to{index}" for index, host in enumerate(plan.hosts) if host.uplink}
 
 
+def moving(plan: LabPlan, host: Host, old: Sequence[Address], new: Sequence[Address]) -> tuple[str, str]:
+    """Pure: a host's addresses change, as batches for `ip`: at its router, and at the host itself.
+
+    What is given up is of its pool again, whose usual subscriber it is routed to.
+    """
+    there = [f"route replace {whole(each)} via inet6 fe80::2 dev {link_names(plan)[host.name]}" for each in new]
+    there += [f"route del {whole(each)}" for each in old]
+    here = []
+    for each in new:
+        here.append(f"addr replace {whole(each)} dev eth0 {'nodad' if each.version == 6 else ''}")
+        here.append(_default_route(each))
+    here += [f"addr del {whole(each)} dev eth0" for each in old]
+    return "".join(f"{line}\n" for line in there), "".join(f"{line}\n" for line in here)
+
+
 def _links(plan: LabPlan) -> Iterator[str]:
     for host, interface in link_names(plan).items():
         uplink = plan.host(host).uplink
@@ -59,14 +74,20 @@ def _addresses_and_routes(plan: LabPlan, host: Host) -> Iterator[str]:
         yield f"addr add fe80::1/64 dev {names[child.name]} nodad"
     for address in host.addresses:
         yield f"addr add {whole(address)} dev {device} {'nodad' if address.version == 6 else ''}"
+    if host.anyip:
+        yield from (f"route replace local {network} dev lo" for network in host.routed)
     for child in plan.children(host.name):
         for network in plan.behind(child):
             yield f"route replace {network} via inet6 fe80::2 dev {names[child.name]}"
     for version in (4, 6):
         source = host.address(version)
         if host.uplink and source:
-            default = "0.0.0.0/0" if version == 4 else "::/0"
-            yield f"route replace {default} via inet6 fe80::1 dev eth0 src {source}"
+            yield _default_route(source)
+
+
+def _default_route(source: Address) -> str:
+    default = "0.0.0.0/0" if source.version == 4 else "::/0"
+    return f"route replace {default} via inet6 fe80::1 dev eth0 src {source}"
 
 
 def _batch(command: str, lines: Iterator[str]) -> str:

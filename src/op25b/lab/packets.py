@@ -1,4 +1,4 @@
-"""Pure: the bytes of an IP packet -> the TCP segment or ICMP error in it, as far as an outcome needs them."""
+"""Pure: the bytes of an IP packet -> the TCP segment, ICMP error or UDP header in it, as far as they are needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from op25b.lab.addresses import Address
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
-_TCP, _ICMP, _ICMP6 = 6, 1, 58
+_TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
 _EXTENSIONS = {0, 43, 60}  # hop-by-hop, routing, destination options (RFC 8200 4)
 _FRAGMENT = 44
 
@@ -48,12 +48,28 @@ class IcmpError:
         return self.kind == 1 and self.code in (1, 5, 6)
 
 
-def parse(packet: bytes) -> Segment | IcmpError | None:
+@dataclass(frozen=True)
+class Datagram:
+    """A UDP header (RFC 768)."""
+
+    source: Address
+    sport: int
+    target: Address
+    dport: int
+
+
+Packet = Segment | IcmpError | Datagram
+
+
+def parse(packet: bytes) -> Packet | None:
     """None for everything else, truncated packets among it."""
     try:
         source, target, protocol, payload = _ip(packet)
         if protocol == _TCP:
             return _segment(source, target, payload)
+        if protocol == _UDP:
+            sport, dport = struct.unpack_from("!HH", payload)
+            return Datagram(source, sport, target, dport)
         if protocol == (_ICMP if source.version == 4 else _ICMP6):
             return _icmp_error(source, target, payload)
     except (struct.error, IndexError, ValueError):

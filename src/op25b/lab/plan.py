@@ -3,8 +3,10 @@
 The network is a tree with the transit router `internet` at its root:
 
     internet ─┬─ edge ─┬─ sub-POOL ...   one subscriber host per pool, one per extra customer
-              │        └─ mail           all own servers: op25b; a mailbox server behind them
+              │        ├─ mail           all own servers: op25b; a mailbox server behind them
+              │        └─ radius         FreeRADIUS, to which the edge reports who has which addresses
               ├─ foreign                 a mail server elsewhere: 25, 587, 465
+              ├─ crowd                   many of them: whole networks, each address of which answers on 25
               ├─ web                     webmail elsewhere
               └─ otherisp ── offnet      another provider's edge, and its subscriber
 """
@@ -16,7 +18,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from op25b.lab import servers
-from op25b.lab.addresses import Address, Network, free_host, lab_networks, whole
+from op25b.lab.addresses import Address, Network, crowd_networks, free_host, lab_networks, whole
+from op25b.lab.leases import Lease, leased
 from op25b.lab.servers import FOREIGN_DOMAIN, HOME_DOMAIN, MAILBOXES, Account, MailServer, OwnServer, Service
 
 _LOOPBACK = ip_address("127.0.0.1")
@@ -37,6 +40,16 @@ class Customer:
 
 
 @dataclass(frozen=True)
+class Further:
+    """A customer besides a pool's usual one, at addresses of the pool that nobody else has: at `homes` (1 or more) of
+    them, one after the other."""
+
+    name: str
+    pool: str
+    homes: int = 1
+
+
+@dataclass(frozen=True)
 class Provider:
     """What the lab has to know of a provider.
 
@@ -49,30 +62,35 @@ class Provider:
     policy: the text of the policy file, which the own servers serve by.
     domains: those of the customers' mail addresses.
     pop: customers read their mail by POP.
+    router: the edge runs `op25b serve`, and reports by RADIUS who holds which address.
     """
 
     name: str
     pools: tuple[Pool, ...]
     servers: tuple[OwnServer, ...]
     customers: tuple[Customer, ...] = ()
+    further: tuple[Further, ...] = ()
     reserved: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
     home_servers: tuple[str, ...] = ()
     policy: str = ""
     domains: tuple[str, ...] = ()
     pop: bool = False
+    router: bool = False
 
 
 @dataclass(frozen=True)
 class Host:
     """One network namespace. `uplink` is the router that it hangs on, `routed` what that router sends it
-    besides its own addresses."""
+    besides its own addresses; `anyip`: all of that is its own too. `later`: the addresses that it moves to."""
 
     name: str
     uplink: str | None
     addresses: tuple[Address, ...]
     routed: tuple[Network, ...] = ()
     router: bool = False
+    anyip: bool = False
+    later: tuple[tuple[Address, ...], ...] = ()
 
     def address(self, version: int) -> Address | None:
         """Its first address of the family 4 or 6, or None."""
@@ -92,6 +110,7 @@ class LabPlan:
     services: tuple[Service, ...]
     subscribers: dict[str, str] = field(hash=False)  # pool or customer name -> host name
     accounts: dict[str, Account] = field(hash=False)  # host name -> its user's account
+    pools: tuple[Network, ...] = ()
 
     def host(self, name: str) -> Host:
         """Raises KeyError for a host that is not in the plan."""
@@ -100,6 +119,20 @@ class LabPlan:
     def subscriber(self, name: str) -> Host:
         """The subscriber host of a pool or of an extra customer."""
         return self.host(self.subscribers[name])
+
+    def who(self, host: str) -> str:
+        """The subscriber behind a host, as RADIUS names it: by the account, where it has one."""
+        account = self.accounts.get(host)
+        return account.name if account else f"{host.removeprefix('sub-')}@{self.provider}.example"
+
+    def lease(self, host: str, session: str, addresses: Iterable[Address]) -> Lease:
+        """What the edge reports of a host that has been given these addresses."""
+        known = [address for each in self.hosts for home in (each.addresses, *each.later) for address in home]
+        return Lease(self.who(host), session, tuple(leased(each, known, self.pools) for each in addresses))
+
+    def leases(self) -> Iterator[Lease]:
+        """Of every subscriber, from the start."""
+        return (self.lease(host, host, self.host(host).addresses) for host in self.subscribers.values())
 
     def router(self, name: str) -> str:
         """The edge router that a host is behind, its own provider's; for a host that is behind none, `edge`."""
@@ -125,7 +158,7 @@ class LabPlan:
 
 def lab_plan(provider: Provider) -> LabPlan:
     """Raises ValueError for names used twice and for inputs that leave no address free, KeyError for a home
-    server of nobody."""
+    server, and a further customer, of nobody."""
     pools = {pool.name: tuple(map(ip_network, pool.prefixes)) for pool in provider.pools}
     own = [ip_address(a) for server in provider.servers for a in server.addresses]
     theirs = [ip_address(a) for a in provider.destinations]
@@ -139,11 +172,14 @@ def lab_plan(provider: Provider) -> LabPlan:
         for name, prefixes in pools.items()
     ]
     subscribers += [Host(_host_name(c.name), "edge", tuple(map(ip_address, c.addresses))) for c in provider.customers]
-    around = _hosts_around(own, theirs, lab_networks(used, 4))
+    taken = [*fixed, *(leased(a, (), used) for host in subscribers for a in host.addresses)]
+    for further in provider.further:
+        subscribers.append(_further(further, pools, taken, reserved))
+    around = _hosts_around(own, theirs, lab_networks(used, 4), used)
     hosts = (*around, *subscribers)
     if len({h.name for h in hosts}) < len(hosts):
         raise ValueError(f"{provider.name}: two pools or customers have the same name")
-    given = [*(p.name for p in provider.pools), *(c.name for c in provider.customers)]
+    given = [each.name for some in (provider.pools, provider.customers, provider.further) for each in some]
     users = ["offnet", *(host.name for host in subscribers)]
     accounts = servers.accounts(users, provider.domains, provider.servers)
     by_name = {h.name: h for h in hosts}
@@ -154,7 +190,20 @@ def lab_plan(provider: Provider) -> LabPlan:
         servers.services(provider.servers, provider.domains, provider.pop, by_name["foreign"].addresses, _LOOPBACK),
         {name: _host_name(name) for name in given},
         accounts,
+        tuple(prefix for prefixes in pools.values() for prefix in prefixes),
     )
+
+
+def _further(
+    further: Further, pools: dict[str, tuple[Network, ...]], taken: list[Network], reserved: Sequence[Network]
+) -> Host:
+    """Its addresses, now and later, are taken from then on."""
+    homes = []
+    for _ in range(further.homes):
+        home = tuple(_subscriber_addresses(further.pool, pools, taken, reserved))
+        taken += [leased(address, (), pools[further.pool]) for address in home]
+        homes.append(home)
+    return Host(_host_name(further.name), "edge", homes[0], later=tuple(homes[1:]))
 
 
 def _host_name(subscriber: str) -> str:
@@ -182,9 +231,13 @@ def _inside(inner: Network, outer: Network) -> bool:
 
 
 def _hosts_around(
-    own: Iterable[Address], theirs: Iterable[Address], networks: Sequence[tuple[Network, Network]]
+    own: Iterable[Address],
+    theirs: Iterable[Address],
+    networks: Sequence[tuple[Network, Network]],
+    used: Iterable[Network],
 ) -> tuple[Host, ...]:
     routers, foreign, web, offnet = networks
+    crowd = crowd_networks([*used, *(each for pair in networks for each in pair)])
 
     def nth(pair: tuple[Network, Network], index: int) -> tuple[Address, ...]:
         return tuple(network[index] for network in pair)
@@ -196,7 +249,9 @@ def _hosts_around(
         Host("offnet", "otherisp", nth(offnet, 1), routed=offnet),
         Host("foreign", "internet", (*nth(foreign, 1), *theirs)),
         Host("web", "internet", nth(web, 1)),
+        Host("crowd", "internet", nth(crowd, 1), routed=crowd, anyip=True),
         Host("mail", "edge", tuple(dict.fromkeys(own))),
+        Host("radius", "edge", nth(routers, 4)),
     )
 
 
@@ -210,7 +265,7 @@ def _mail_servers(provider: Provider, hosts: dict[str, Host], accounts: dict[str
         yield MailServer(
             home.name, home.name, (f"{home.name}.{HOME_DOMAIN}",), home.addresses, (25,), (HOME_DOMAIN,),
             tuple(map(whole, home.addresses)), servers.reached_from(home.addresses, foreign),
-            servers.smart_hosts(accounts.get(home.name), provider.servers),
+            servers.smart_hosts(accounts.get(home.name), provider.servers), servers.crowd_routes(hosts["crowd"].routed),
         )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from op25b.lab.addresses import Address, Network
 
 FOREIGN_DOMAIN = "foreign.example"
 HOME_DOMAIN = "home.example"
+CROWD_DOMAINS = ("one.crowd.example", "two.crowd.example", "three.crowd.example", "four.crowd.example")
+"""Each with a mail server of its own in the crowd."""
 MAILBOXES = "mailboxes"
 PASSWORD = "himitsu"
 """Every account's."""
@@ -51,8 +53,8 @@ class SmartHost:
 @dataclass(frozen=True)
 class MailServer:
     """One mail server instance on `host`, named as its mailbox is. It delivers `domains` into one mailbox,
-    and relays everything else for clients in `relay_for`, to `relay_to` on port 25. Port 587 wants STARTTLS,
-    465 is TLS from the first byte (RFC 8314)."""
+    and relays everything else for clients in `relay_for`, to `relay_to` on port 25, but for the domains in `routes`.
+    Port 587 wants STARTTLS, 465 is TLS from the first byte (RFC 8314)."""
 
     name: str
     host: str
@@ -63,6 +65,7 @@ class MailServer:
     relay_for: tuple[Network, ...] = ()
     relay_to: Address | None = None
     smart_hosts: tuple[SmartHost, ...] = ()
+    routes: tuple[tuple[str, Address], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,12 @@ def services(
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def crowd_routes(networks: Iterable[Network]) -> tuple[tuple[str, Address], ...]:
+    """The mail server of each of CROWD_DOMAINS, in the crowd's IPv4 network."""
+    network = next(network for network in networks if network.version == 4)
+    return tuple((domain, network[-2 - index]) for index, domain in enumerate(CROWD_DOMAINS))
 
 
 def reached_from(addresses: Iterable[Address], there: Iterable[Address]) -> Address:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,9 @@ from op25b.subscribers.accounts import Accounts, New
 from op25b.subscribers.importing import parse
 from op25b.subscribers.passwords import Hasher
 
-_STORE = "accounts.db"
+_STORE = "op25b.db"
+STORE = f"sqlite:///{WORK}/{_STORE}"
+"""That of the whole provider: accounts, leases, exemptions, cases."""
 PASSWD = "passwd"
 _READY_SECONDS = 60.0
 _PORTS = 9525
@@ -59,7 +61,7 @@ def service_toml(service: Service, index: int) -> str:
     local = ", ".join(f'"{domain}"' for domain in service.local_domains)
     return f"""\
 policy = "policy.toml"
-store = "sqlite:///{WORK}/{_STORE}"
+store = "{STORE}"
 [submission]
 hostname = "{service.names[0]}"
 server = "{service.server}"
@@ -71,8 +73,8 @@ port = {_PORTS + 2 * index}
 """
 
 
-def add_accounts(lab: Lab, now: datetime) -> None:
-    """Make the store, as `op25b account import` does: the POP accounts' names and hashes.
+def make_store(lab: Lab, now: datetime) -> None:
+    """Make the store of all, with accounts as `op25b account import` does: the POP accounts' names and hashes.
 
     Who has a mail server at home may also send from that domain, and has a password that was set here: Postfix logs in
     with SCRAM where it is offered, and for hashes that were taken over there are no SCRAM keys before another log-in.
@@ -118,30 +120,36 @@ def write_services(lab: Lab, authority: Authority, policy: str) -> None:
             pop.prepare(lab, service)
 
 
+def begin(lab: Lab, service: Service) -> Starting:
+    """Start one of the own servers."""
+    clock = pop.clock(service) if service in lab.read_by_pop else []
+    return Starting.begin(lab, service.host, service.name, clock)
+
+
 @dataclass(frozen=True)
 class Starting:
-    """A service on its way up; what it says meanwhile goes into the file `log` in its folder."""
+    """An `op25b serve` on its way up; what it says meanwhile goes into the file `log` in its folder."""
 
-    service: Service
+    name: str
     folder: Path
     notices: socket.socket
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def begin(cls, lab: Lab, service: Service) -> Starting:
-        folder = lab.files / service.name
+    def begin(cls, lab: Lab, host: str, name: str, clock: Sequence[str] = ()) -> Starting:
+        """With the configuration that is in the folder `name`."""
+        folder = lab.files / name
         notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notices.bind(str(folder / "notify"))
-        clock = pop.clock(service) if service in lab.read_by_pop else []
-        command = [*clock, sys.executable, "-m", "op25b", "serve", f"{WORK}/{service.name}/service.toml"]
+        command = [*clock, sys.executable, "-m", "op25b", "serve", f"{WORK}/{name}/service.toml"]
         with (folder / "log").open("wb") as log:
             # its standard output is never written to: it only tells us if the service ends
             process = subprocess.Popen(
-                lab.command(service.host, ["setsid", "--fork", *command]),
+                lab.command(host, ["setsid", "--fork", *command]),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-                env=environment() | {"NOTIFY_SOCKET": f"{WORK}/{service.name}/notify"},
+                env=environment() | {"NOTIFY_SOCKET": f"{WORK}/{name}/notify"},
             )  # fmt: skip
-        return cls(service, folder, notices, process)
+        return cls(name, folder, notices, process)
 
     def wait(self) -> None:
         """Until it serves. Raises Missing with what it said instead."""
@@ -152,7 +160,7 @@ class Starting:
                 readable, _, _ = select.select(both, [], [], _READY_SECONDS)
                 if both[0] not in readable:
                     said = (self.folder / "log").read_text().strip()
-                    raise Missing(f"op25b serve did not start as {self.service.name}: {said}")
+                    raise Missing(f"op25b serve did not start as {self.name}: {said}")
                 if b"READY=1" in self.notices.recv(4096):
                     break
         os.unlink(self.folder / "notify")

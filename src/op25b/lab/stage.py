@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,13 +12,24 @@ from op25b.errors import UserError
 from op25b.lab.claims import Claim, Try
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab
-from op25b.lab.plan import Customer, Pool, Provider
+from op25b.lab.plan import Customer, Further, Pool, Provider
 from op25b.lab.servers import OwnServer
 from op25b.policy import scope
 from op25b.policy.model import Exemption, Policy, Scope
 from op25b.policy.model import Pool as PolicyPool
 
 _SUBDOMAINS = ("aa2", "bb3")
+FASTER = """
+[watch]
+return_seconds = 1
+patience_seconds = 4
+"""
+"""A lab's minutes are seconds: the same target a second later is a new try, and whether that comes is seen in four."""
+
+
+def in_lab(policy: Policy, text: str) -> str:
+    """The lab's copy of a policy file: the watch need not wait, unless the file says itself for how long it does."""
+    return text if "watch" in policy.model_fields_set else text + FASTER
 
 
 def provider(policy: Policy, text: str, claims: Iterable[Claim]) -> Provider:
@@ -35,13 +47,22 @@ def provider(policy: Policy, text: str, claims: Iterable[Claim]) -> Provider:
             Customer(f"exempt-{exemption.name}", tuple(str(prefix[0]) for prefix in exemption.prefixes))
             for exemption in exempt(policy)
         ),
+        further=further(policy, tries),
         reserved=tuple(str(prefix) for exemption in policy.exemptions for prefix in exemption.prefixes),
         destinations=tuple(str(prefix[0]) for exemption in policy.exemptions for prefix in exemption.destinations),
         home_servers=tuple(dict.fromkeys(homes)),
         policy=text,
         domains=_domains(policy),
         pop=any(each.pop for each in tries),
+        router=True,
     )
+
+
+def further(policy: Policy, tries: Sequence[Try]) -> tuple[Further, ...]:
+    """The further customers that are named, each in the first pool in scope, with as many homes as it has moves."""
+    named = {each.customer: pools(policy, each)[0].name for each in reversed(tries) if each.customer}
+    moves = Counter(each.customer for each in tries if each.first == "move")
+    return tuple(Further(name, pool, 1 + moves[name]) for name, pool in sorted(named.items()))
 
 
 def needs_home_server(each: Try) -> bool:

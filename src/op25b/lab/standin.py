@@ -2,8 +2,9 @@
 
 A program of its own, standard library only. Its argument is a JSON file: name, addresses, ports, domains
 (delivered into the Maildir `inbox`), relay_for (networks whose mail for elsewhere is handed to port 25 of
-relay_to), smart_hosts (sender: host, port, and user name or null, for mail that goes there instead, with
-password and authority), key, certificate. It writes `ready` to standard output once it listens everywhere.
+relay_to), routes (domain: the address that its mail goes to instead; it is tried again for a while),
+smart_hosts (sender: host, port, and user name or null, for mail that goes there instead, with password and
+authority), key, certificate. It writes `ready` to standard output once it listens everywhere.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ import socketserver
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+
+WAITS = (1, 1, 2, 4, 8, 16)
 
 
 @dataclass
@@ -32,6 +36,7 @@ class Settings:
     domains: list[str]
     relay_for: list[str]
     relay_to: str | None
+    routes: dict[str, str]
     smart_hosts: dict[str, tuple[str, int, str | None]]
     password: str
     authority: str
@@ -58,6 +63,17 @@ class Settings:
                 client.starttls(context=ssl.create_default_context(cafile=self.authority))
                 client.login(user, self.password)
             client.sendmail(sender, recipients, message)
+
+    def relay_later(self, sender: str, recipient: str, message: bytes) -> None:
+        """As a mail queue does it: at longer and longer intervals."""
+        address = self.routes[recipient.rpartition("@")[2]]
+        for wait in WAITS:
+            try:
+                with smtplib.SMTP(address, 25, local_hostname=self.name, timeout=10) as client:
+                    client.sendmail(sender, [recipient], message)
+                    return
+            except (OSError, smtplib.SMTPException):
+                time.sleep(wait)
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -143,14 +159,18 @@ class Dialog(socketserver.StreamRequestHandler):
 
     def _hand_on(self, message: bytes) -> None:
         settings = self.server.settings
-        elsewhere = [r for r in self.recipients if not settings.is_local(r)]
+        queued = [r for r in self.recipients if r.rpartition("@")[2] in settings.routes]
+        elsewhere = [r for r in self.recipients if not settings.is_local(r) and r not in queued]
+        for recipient in queued:
+            given = (self.sender or "", recipient, message)
+            threading.Thread(target=settings.relay_later, args=given, daemon=True).start()
         try:
             if elsewhere:
                 settings.relay(self.sender or "", elsewhere, message)
         except (OSError, smtplib.SMTPException) as error:
             self._say(451, f"4.4.1 {error}")
             return
-        if len(elsewhere) < len(self.recipients):
+        if len(elsewhere) + len(queued) < len(self.recipients):
             mailbox.Maildir(settings.inbox).add(message.replace(b"\r\n", b"\n"))
         self._say(250, "2.0.0 Ok")
 

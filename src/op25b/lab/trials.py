@@ -4,39 +4,53 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
-from op25b.lab import clients, pop
-from op25b.lab.addresses import Address
+from op25b.lab import clients, looks, pop, sending
 from op25b.lab.attempts import attempt
-from op25b.lab.claims import Claim, Claims, Try
-from op25b.lab.clients import Client, Login, Message, Tls, To
+from op25b.lab.claims import Claims
+from op25b.lab.clients import Login, Message, To
+from op25b.lab.desk import Desk, Followed
 from op25b.lab.hosts import Lab
-from op25b.lab.plan import Host
-from op25b.lab.servers import HOME_DOMAIN, PASSWORD
-from op25b.lab.stage import Edge, elsewhere, exempt, needs_home_server, pools
-from op25b.lab.trial import Happened, Step, Trial, as_expected, fate_of, manner, told, when
-from op25b.lab.wire import Kind, Outcome, Recording, classify
+from op25b.lab.looks import NOBODY, Case, Said
+from op25b.lab.stage import Edge, elsewhere
+from op25b.lab.steps import Steps
+from op25b.lab.trial import FOLLOWED_MS, Happened, Step, Trial, as_expected, fate_of, manner, told, when
+from op25b.lab.wire import ONE, Kind, Outcome, Recording, classify, spread
 from op25b.policy.load import load
 from op25b.policy.model import Policy
 from op25b.policy.verdict import SMTP, Flow, Judge
 
 _DELIVERY_SECONDS = 15.0
-_ROTATION = (clients.swaks, clients.curl, clients.smtplib, clients.msmtp)
 
 
 @dataclass(frozen=True)
 class Made:
-    """An attempt of which it is not known yet whether its mail arrived."""
+    """An attempt of which it is not known yet whether its mail arrived. `said`: the verdicts that were asked for at
+    that moment, where the store has a say in them, and which of them is meant."""
 
     step: Step
     message: Message
     login: Login | None
     happened: Happened
+    said: tuple[Future[list[Said]], int] | None = None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the edge's own commands told after the attempts of a stage. `counted`: packets by rule meanwhile; `due`:
+    the attempts that they must have; `cases`: by subscriber; `wanted`: the kinds that must be there, and no other."""
+
+    counted: Mapping[str, int]
+    due: Mapping[str, int]
+    cases: Mapping[str, Case]
+    wanted: Mapping[str, str]
 
 
 @dataclass
@@ -52,8 +66,11 @@ class Trials:
     def __post_init__(self) -> None:
         self.edge = Edge(self.lab, "edge")
         self.other = Edge(self.lab, "otherisp")
+        self._order = Steps(self.lab.plan, self.policy, self.now)
         self._policies: dict[str, tuple[Policy, Judge]] = {}
         self._recordings: dict[str, Recording] = {}
+        self._followed: Followed = {}
+        self._asked: Future[list[Said]] | None = None
 
     def left_out(self) -> set[str]:
         """Claims that cannot be shown in this lab, for want of a POP server."""
@@ -62,9 +79,7 @@ class Trials:
 
     def steps(self) -> list[Step]:
         """All attempts of the provider's claims, those under one policy and instant together."""
-        theirs = [claim for claim in self.claims.of(self.lab.plan.provider) if claim.id not in self.left_out()]
-        found = [step for claim in theirs for step in self._steps(claim)]
-        return sorted(found, key=self._stage)
+        return self._order.of(self.claims, self.left_out())
 
     def run(self, progress: Callable[[], None]) -> list[Trial]:
         """Make every attempt; `progress` is called after each."""
@@ -73,102 +88,140 @@ class Trials:
         with ExitStack() as stack:
             for router in ("edge", "otherisp"):
                 self._recordings[router] = stack.enter_context(self.lab.recording(router))
-            for _, together in groupby(numbered, key=lambda each: self._stage(each[1])):
-                made = []
-                for number, step in together:
-                    made.append(self._made(step, number))
-                    progress()
-                # mail that was handed in has had the time of the other attempts to arrive
-                deadline = time.monotonic() + _DELIVERY_SECONDS
-                found += [self._trial(each, deadline) for each in made]
+            self._desk = Desk(self.lab, self._recordings["edge"])
+            stack.callback(self._desk.undo)
+            self._asking = stack.enter_context(ThreadPoolExecutor(1))
+            for _, together in groupby(numbered, key=lambda each: self._order.stage(each[1])):
+                found += self._of_one_stage([*together], progress)
         return found
 
-    def _steps(self, claim: Claim) -> Iterator[Step]:
-        for how in claim.tries:
-            for who, host in self._from(how):
-                # a home server relays by IPv4
-                for version in (4,) if how.by == "home-server" else (4, 6):
-                    src = host.address(version) if how.pop != "read-elsewhere" else host.another_address(version)
-                    if src is None:
-                        continue
-                    for dst, mailbox in self._to(how, version):
-                        yield Step(claim, how, who, host, src, dst, mailbox)
+    def _of_one_stage(self, numbered: Sequence[tuple[int, Step]], progress: Callable[[], None]) -> list[Trial]:
+        before = looks.counters(self.lab) if any(step.how.counted for _, step in numbered) else None
+        made = []
+        for _, together in groupby(numbered, key=lambda each: id(each[1].how)):
+            for one in self._of_one_try([*together]):
+                made.append(one)
+                progress()
+        looked = self._looked([step for _, step in numbered], before)
+        # mail that was handed in has had the time of the other attempts to arrive
+        deadline = time.monotonic() + _DELIVERY_SECONDS
+        return [self._trial(each, looked, deadline) for each in made]
 
-    def _from(self, how: Try) -> Iterator[tuple[str, Host]]:
-        plan = self.lab.plan
-        if how.who in ("offnet", "foreign"):
-            yield str(how.who), plan.host(str(how.who))
-        elif how.who == "exempt":
-            for exemption in exempt(self.policy):
-                yield f"exempt {exemption.name}", plan.subscriber(f"exempt-{exemption.name}")
-        else:
-            found = pools(self.policy, how)
-            for pool in found[:1] if needs_home_server(how) else found:
-                yield pool.name, plan.subscriber(pool.name)
-
-    def _to(self, how: Try, version: int) -> Iterator[tuple[Address, str]]:
-        """Addresses to try, and the mailbox in which the mail has to be found."""
-        plan = self.lab.plan
-        if how.to == "home":
-            home = next(server for server in plan.mail_servers if HOME_DOMAIN in server.domains)
-            yield from ((address, home.name) for address in home.addresses if address.version == version)
-        elif how.to == "own":
-            own = [address for each in plan.services for address in each.addresses if address.version == version]
-            yield from ((address, "foreign") for address in (own[:1] if how.by_name else own))
-        else:
-            address = plan.host({"own-web": "mail"}.get(how.to, how.to)).address(version)
-            if address is not None:
-                yield address, "foreign"
-
-    def _stage(self, step: Step) -> tuple[str, datetime, str]:
-        """The policy edit and the instant that are in force on the edge, and what is on the other provider's."""
-        return step.how.edit or "", step.how.at or self.now, step.how.elsewhere
-
-    def _made(self, step: Step, number: int) -> Made:
-        """Make one attempt, under the policies that it is about."""
-        how = step.how
+    def _of_one_try(self, numbered: Sequence[tuple[int, Step]]) -> Iterator[Made]:
+        """The attempts of a try, under the policies that it is about, and after what comes before it."""
+        first, how = numbered[0][1], numbered[0][1].how
         self.edge.apply(self.claims.edited(self.text, how.edit), how.at or self.now)
         if how.elsewhere == "blocked":
             self.other.apply(elsewhere(self.lab), how.at or self.now)
         else:
             self.other.withdraw()
+        if how.follows:
+            self._let_happen(first)
+            self._asked = self._asking.submit(looks.explained, self.lab, [step for _, step in numbered])
+        for index, (number, step) in enumerate(numbered):
+            made = self._made(step, number)
+            yield replace(made, said=(self._asked, index)) if how.follows and self._asked else made
+
+    def _made(self, step: Step, number: int) -> Made:
+        how = step.how
         self._read_mail(step)
-        message = self._message(step, f"{step.claim.id}.{number}.{secrets.token_hex(8)}")
-        login = self._login(step, number)
+        message = sending.message(self.lab.plan, step, f"{step.claim.id}.{number}.{secrets.token_hex(8)}")
+        login = sending.login(self.lab.plan, step, number)
         began = time.monotonic()
         if how.by == "home-server":
             happened = Happened("home-server", self._by_home_server(step, message), "", False, began, time.monotonic())
         else:
-            client = self._client(step, message, number, login)
-            tried = attempt(self.lab, step.host.name, client, self._recordings[self.lab.plan.router(step.host.name)])
-            happened = Happened(tried.program, tried.outcome, tried.answer, False, began, time.monotonic())
-        return Made(step, message, login, happened)
+            happened = self._by_client(step, message, number, login, began)
+        followed = self._followed.get(step.src.version) if how.first else None
+        return Made(step, message, login, replace(happened, followed=followed))
 
-    def _trial(self, made: Made, deadline: float) -> Trial:
+    def _let_happen(self, step: Step) -> None:
+        """What comes before a try. What is asked about the attempts before is about the moment before."""
+        if self._asked:
+            wait([self._asked])
+        self._followed = {}
+        if step.how.first:
+            self._followed = self._desk.happen(step.how.first, step.host, step.home)
+        else:
+            self._desk.inherit(step.host, step.home)
+
+    def _by_client(self, step: Step, message: Message, number: int, login: Login | None, began: float) -> Happened:
+        how, host, recording = step.how, step.host.name, self._recordings[self.lab.plan.router(step.host.name)]
+        client = sending.client(self.lab.plan, step, message, number, login, self.lab.authority)
+        tried = attempt(self.lab, host, client, recording)
+        reached = ONE
+        if how.by == "bot":
+            reached = spread(recording.read(), how.port, step.src)
+        else:
+            for _ in range(how.times - 1):
+                self.lab.run(host, client.command, input=client.input)
+        return Happened(tried.program, tried.outcome, tried.answer, False, began, time.monotonic(), reached)
+
+    def _looked(self, steps: Sequence[Step], before: Mapping[str, int] | None) -> Looked:
+        counted: Mapping[str, int] = {}
+        if before is not None:
+            counted = {rule: count - before.get(rule, 0) for rule, count in looks.counters(self.lab).items()}
+        due: Counter[str] = Counter()
+        for step in steps:
+            due[self._verdict(step).rule] += step.how.times if step.how.counted else 0
+        wanted = {self.lab.plan.who(step.host.name): str(step.how.seen) for step in steps if step.how.seen}
+        kinds = {who: kind for who, kind in wanted.items() if kind != NOBODY}
+        return Looked(counted, due, looks.watched(self.lab, kinds) if wanted else {}, kinds)
+
+    def _trial(self, made: Made, looked: Looked, deadline: float) -> Trial:
         """What came of it, looked up in the mailbox at last, and what `explain` says of it."""
         step, how = made.step, made.step.how
-        policy, judge = self._judge(self.claims.edited(self.text, how.edit))
-        verdict = judge.verdict(Flow(step.src, step.dst, how.port), how.at or self.now)
-        said = f"{verdict.decision} {verdict.reason}"
-        explained = said == how.expect and verdict.remedies[: len(how.remedies)] == how.remedies
+        said = made.said[0].result()[made.said[1]] if made.said else self._verdict(step)
+        explained = str(said) == how.expect and said.remedies[: len(how.remedies)] == how.remedies
         fate = fate_of(how)
         wanted = deadline - time.monotonic() if fate == "delivered" else 0.0
         arrived = self.lab.mailbox(step.mailbox).wait(made.message.token, wanted)
         delivered = arrived is not None and made.message.is_in(arrived)
-        happened = replace(made.happened, delivered=delivered)
+        case, notes = looked.cases.get(self.lab.plan.who(step.host.name)), (*self._notes(made, looked, said),)
+        told_case = str(case) if case and how.seen else ""
+        happened = replace(made.happened, delivered=delivered, case=told_case, notes=notes)
         server = self.lab.plan.accounts[step.host.name].server if how.by_name else how.to
+        where = "the other provider" if step.who == "offnet" else "the edge"
         return Trial(
             step.claim.provider,
             step.claim.id,
             f"{step.who} IPv{step.src.version}",
             f"{happened.program} to {server}:{how.port}{manner(how, made.login)}{when(how)}",
             f"{fate}; {how.expect}",
-            f"{told(happened, 'the other provider' if step.who == 'offnet' else 'the edge')}; {said}",
+            "; ".join((told(happened, where), str(said), *(note for note, _ in happened.notes))),
             happened.outcome.milliseconds if happened.outcome.refused else None,
-            explained and as_expected(fate, happened, policy.filter.refuse),
+            explained
+            and as_expected(fate, happened, self._judge(how.edit)[0].filter.refuse)
+            and all(good for _, good in happened.notes),
             how,
             happened,
         )
+
+    def _notes(self, made: Made, looked: Looked, said: Said) -> Iterator[tuple[str, bool]]:
+        """What else was looked up, each with whether it is as it should be."""
+        how, who = made.step.how, self.lab.plan.who(made.step.host.name)
+        if how.first not in (None, "request"):
+            took = made.happened.followed
+            yield (f"{took:.1f} ms later", took < FOLLOWED_MS) if took is not None else ("never", False)
+        if how.counted:
+            count = looked.counted.get(said.rule, 0)
+            yield f"{count} counted", count >= looked.due[said.rule]
+        if how.seen:
+            case, others = looked.cases.get(who), looked.cases.keys() - looked.wanted.keys()
+            yield str(case or "no case"), (case.kind if case else NOBODY) == how.seen and not others
+
+    def _verdict(self, step: Step) -> Said:
+        """What the policy says, of which the store knows no better."""
+        found = self._judge(step.how.edit)[1].verdict(Flow(step.src, step.dst, step.how.port), step.how.at or self.now)
+        return Said(found.decision, found.reason, found.rule, found.remedies)
+
+    def _judge(self, edit: str | None) -> tuple[Policy, Judge]:
+        text = self.claims.edited(self.text, edit)
+        if text not in self._policies:
+            policy = load(text).policy
+            assert policy is not None  # the edge has accepted it
+            self._policies[text] = policy, Judge(policy)
+        return self._policies[text]
 
     def _read_mail(self, step: Step) -> None:
         """Let the sender do by POP what the try wants to have been done before."""
@@ -180,48 +233,6 @@ class Trials:
                 pop.read_mail(self.lab, step.host.name, str(step.host.address(step.src.version)))
             case "not-lately":
                 pop.put_forward(self.lab, self.policy.submission.pop_minutes)
-
-    def _judge(self, text: str) -> tuple[Policy, Judge]:
-        if text not in self._policies:
-            policy = load(text).policy
-            assert policy is not None  # the edge has accepted it
-            self._policies[text] = policy, Judge(policy)
-        return self._policies[text]
-
-    def _login(self, step: Step, number: int) -> Login | None:
-        """What the mail program says in AUTH: on submission always, unless the try is about something else."""
-        how = step.how
-        if not how.submits or how.auth == "none":
-            return None
-        account = self.lab.plan.accounts[step.host.name]
-        if how.auth == "wrong-password":
-            return Login(account.name, "wrong")
-        # whoever does not care uses each in turn
-        return Login(account.name, PASSWORD, (how.auth or ("plain", "login")[number % 2]).upper())
-
-    def _message(self, step: Step, token: str) -> Message:
-        how = step.how
-        if step.mailbox != "foreign":
-            return Message(token, recipient=f"owner@{HOME_DOMAIN}")
-        if how.by == "home-server":
-            return Message(token, f"via{how.port}@{HOME_DOMAIN}" if how.to == "own" else f"owner@{HOME_DOMAIN}")
-        if how.submits or how.pop:
-            return Message(token, self.lab.plan.accounts[step.host.name].name)
-        return Message(token)
-
-    def _client(self, step: Step, message: Message, number: int, login: Login | None) -> Client:
-        address, source, how = str(step.dst), str(step.src), step.how
-        if how.by == "connect":
-            return clients.connect(address, how.port, source)
-        if how.by == "webmail":
-            return clients.webmail(message, address, source)
-        if how.by_name:
-            address = self.lab.plan.accounts[step.host.name].server
-        tls = None if how.tls else Tls.NONE
-        by_name = {make.__name__: make for make in _ROTATION}
-        # whoever does not care which mail program it is gets each of them in turn
-        make = by_name.get(how.by or "", _ROTATION[number % len(_ROTATION)])
-        return make(message, To(address, how.port, self.lab.authority, source, tls, login))
 
     def _by_home_server(self, step: Step, message: Message) -> Outcome:
         """Hand mail to the customer's own server, and watch it try to deliver."""

@@ -7,15 +7,17 @@ both carry the server's address.
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import Lock, Thread
 
 from op25b.lab.addresses import Address
-from op25b.lab.packets import ACK, RST, SYN, IcmpError, Segment, parse
+from op25b.lab.packets import ACK, RST, SYN, Datagram, IcmpError, Packet, Segment, parse
 
 _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35  # not in Python's socket module
 _ETH_P_ALL = 3
@@ -51,7 +53,7 @@ class Seen:
     at: float
     interface: str
     leaving: bool
-    packet: Segment | IcmpError
+    packet: Packet
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,61 @@ def classify(seen: Iterable[Seen], port: int, target: Address | None = None, sou
     and the first of its kind is the one told.
     """
     packets = sorted(seen, key=lambda s: s.at)
-    tries: dict[tuple[Address, int, Address], Seen] = {}
-    for one in packets:
+    tries: dict[Segment, Seen] = {}
+    for one in _syns(packets, port, target, source):
+        tries.setdefault(one.packet, one)
+    outcomes = [_outcome(syn, packets) for syn in tries.values()]
+    order = [Kind.CONNECTED, Kind.RESET, Kind.PROHIBITED, Kind.UNREACHABLE, Kind.SILENT]
+    return min(outcomes, key=lambda o: order.index(o.kind), default=Outcome(Kind.NONE))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How many targets a source tried, and to how many of them the recording router sent anything on."""
+
+    tried: int
+    passed: int
+
+
+ONE = Spread(1, 0)
+"""Of an attempt at one target; whether it passed is in its outcome."""
+
+
+def spread(seen: Iterable[Seen], port: int, source: Address | None = None) -> Spread:
+    """Of all attempts at a port."""
+    syns = list(_syns(seen, port, None, source))
+    return Spread(*(len({each.packet.target for each in some}) for some in (syns, [s for s in syns if s.leaving])))
+
+
+def settled(seen: Iterable[Seen], port: int, target: Address, source: Address, passes: bool) -> float | None:
+    """From which SYN on all of them pass the recording router, or are kept: the time at which the first of these left
+    it, or came. None where the last one was not treated so, or there was none."""
+    syns: dict[Segment, tuple[float, float | None]] = {}
+    for each in _syns(sorted(seen, key=lambda s: s.at), port, target, source):
+        came, left = syns.get(each.packet, (each.at, None))
+        syns[each.packet] = came, (left or each.at) if each.leaving else left
+    since = None
+    # of the last attempt it may not be known yet what becomes of it
+    for came, left in list(syns.values())[:-1]:
+        if (left is not None) is not passes:
+            since = None
+        elif since is None:
+            since = left or came
+    return since
+
+
+def first_datagram(seen: Iterable[Seen], port: int) -> float | None:
+    """When the first UDP packet to a port was seen."""
+    return min((s.at for s in seen if isinstance(s.packet, Datagram) and s.packet.dport == port), default=None)
+
+
+@dataclass(frozen=True)
+class _Syn(Seen):
+    packet: Segment
+
+
+def _syns(seen: Iterable[Seen], port: int, target: Address | None, source: Address | None) -> Iterator[_Syn]:
+    for one in seen:
         segment = one.packet
         if (
             isinstance(segment, Segment)
@@ -93,10 +148,7 @@ def classify(seen: Iterable[Seen], port: int, target: Address | None = None, sou
             and target in (None, segment.target)
             and source in (None, segment.source)
         ):
-            tries.setdefault((segment.source, segment.sport, segment.target), one)
-    outcomes = [_outcome(syn, packets) for syn in tries.values()]
-    order = [Kind.CONNECTED, Kind.RESET, Kind.PROHIBITED, Kind.UNREACHABLE, Kind.SILENT]
-    return min(outcomes, key=lambda o: order.index(o.kind), default=Outcome(Kind.NONE))
+            yield _Syn(one.at, one.interface, one.leaving, segment)
 
 
 def _outcome(syn: Seen, packets: Sequence[Seen]) -> Outcome:
@@ -115,12 +167,12 @@ def _outcome(syn: Seen, packets: Sequence[Seen]) -> Outcome:
     return Outcome(Kind.SILENT, None, forwarded, False, ours.source, ours.target)
 
 
-def _answer(syn: Segment, packet: Segment | IcmpError) -> Kind | None:
+def _answer(syn: Segment, packet: Packet) -> Kind | None:
     if isinstance(packet, IcmpError):
         if packet.about.is_reply_to(_reverse(syn)):
             return Kind.PROHIBITED if packet.prohibited else Kind.UNREACHABLE
         return None
-    if not packet.is_reply_to(syn):
+    if isinstance(packet, Datagram) or not packet.is_reply_to(syn):
         return None
     if packet.flags & RST:
         return Kind.RESET
@@ -141,37 +193,55 @@ def _reverse(segment: Segment) -> Segment:
 
 
 class Recording:
-    """Packets that passed a host's interfaces since it was opened, in the kernel's queue until read."""
+    """Packets that passed a host's interfaces since it was opened. A thread empties the kernel's queue, which is short
+    for a user without rights."""
 
     def __init__(self, tap: socket.socket) -> None:
         """`tap` is a packet socket (packet(7)) of the host's namespace, of type SOCK_DGRAM."""
         self._tap = tap
         self._tap.setblocking(False)
         self._seen: list[Seen] = []
+        self._lock = Lock()
+        self._ending, self._end = socket.socketpair()
+        self._emptying = Thread(target=self._empty, daemon=True)
+        self._emptying.start()
 
-    def read(self) -> list[Seen]:
-        """Everything recorded so far. Raises OverflowError when packets were lost: no outcome can be
-        told then."""
+    def _empty(self) -> None:
+        while self._ending not in select.select([self._tap, self._ending], [], [])[0]:
+            with self._lock:
+                self._take()
+
+    def _take(self) -> None:
         while True:
             try:
                 data, ancillary, _, address = self._tap.recvmsg(_HEADERS, socket.CMSG_SPACE(_TIMESPEC.size))
             except BlockingIOError:
-                break
+                return
             packet = parse(data)
             if packet is not None:
                 seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
                 leaving = address[2] == socket.PACKET_OUTGOING
                 self._seen.append(Seen(seconds + nanoseconds / 1e9, address[0], leaving, packet))
-        statistics = self._tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
-        if struct.unpack("II", statistics)[1]:
-            raise OverflowError("packets were lost while recording")
-        return list(self._seen)
+
+    def read(self) -> list[Seen]:
+        """Everything recorded so far. Raises OverflowError when packets were lost: no outcome can be
+        told then."""
+        with self._lock:
+            self._take()
+            statistics = self._tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+            if struct.unpack("II", statistics)[1]:
+                raise OverflowError("packets were lost while recording")
+            return list(self._seen)
 
     def restart(self) -> None:
         """Forget everything so far, what was lost of it too."""
         with suppress(OverflowError):
             self.read()
-        self._seen.clear()
+        with self._lock:
+            self._seen.clear()
 
     def close(self) -> None:
+        self._end.close()
+        self._emptying.join()
+        self._ending.close()
         self._tap.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
@@ -18,6 +19,8 @@ NOUNS = {"pools": "pools", "phases": "phases", "exemptions": "exemptions", "own_
 WIDEST = {4: 8, 6: 16}
 """The shortest prefix, by family, that one provider's customers may have."""
 SCOPE_KEYS = ("pools", "lines", "regions", "contracts")
+_OF_STORE = re.compile(r"x[0-9]+")
+"""How verdicts name the exemptions of the store."""
 
 
 def errors(parts: Parts, where: Positions) -> Iterator[Fault]:
@@ -147,6 +150,9 @@ def _unknown_pools(path: Path, phase: Phase, pools: list[str], where: Positions)
 def _exemptions(parts: Parts, where: Positions) -> Iterator[Fault]:
     for path, exemption in parts.exemptions:
         yield from _order(path, exemption.from_, exemption.until, where)
+        if _OF_STORE.fullmatch(exemption.name):
+            what = f"the name {exemption.name!r} is that of an exemption of the store (op25b exempt)"
+            yield Fault(*where.value((*path, "name")), what, "write another name, such as that of its holder")
         if not exemption.prefixes and not exemption.destinations:
             what = f"exemption {exemption.name!r} exempts nothing"
             mend = 'write prefixes = ["192.0.2.25"] for senders, or destinations for servers they may reach'

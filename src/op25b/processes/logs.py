@@ -18,7 +18,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 def start(name: str) -> FilteringBoundLogger:
-    """The log of this process, `name` in each line. What libraries log goes there as well."""
+    """The log of this process, `name` in each line. What libraries warn of goes there as well."""
     structlog.configure(
         processors=[*_SHARED, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_render)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -29,7 +29,7 @@ def start(name: str) -> FilteringBoundLogger:
     handler = logging.StreamHandler(sys.stderr)
     renderer = structlog.processors.JSONRenderer(_render)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=_SHARED))
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     log: FilteringBoundLogger = structlog.get_logger().bind(process=name)
     return log
 

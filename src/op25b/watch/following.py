@@ -22,7 +22,6 @@ from op25b.watch.reader import Reader
 from op25b.watch.tally import Tally
 from op25b.watch.watcher import Watcher
 
-LOOK_SECONDS = 10.0
 GATHER_SECONDS = 0.05
 """Records wait so long for more of them: many at a time cost a tenth of what single ones do."""
 FORGET_SECONDS = 3600.0
@@ -53,7 +52,7 @@ class Follower:
     watcher: Watcher
     wall: Callable[[], datetime]
     log: FilteringBoundLogger
-    look_seconds: float = LOOK_SECONDS
+    look_seconds: float
     tally: Tally = field(default_factory=Tally)
     reader: Reader | None = None
     _waiting: tuple[Mapping[Source, Activity], datetime, datetime] | None = None

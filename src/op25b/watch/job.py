@@ -44,18 +44,32 @@ def shown(numbers: Board) -> Shown:
     return Shown(numbers.families, lambda now: {"watch": numbers.state(0, now)})
 
 
-def work(kernel: Kernel, store: str, policy: Policy, reread: Callable[[], Policy], numbers: Board, parent: int) -> None:
+def work(
+    kernel: Kernel,
+    store: str,
+    policy: Policy,
+    reread: Callable[[], Policy],
+    look_seconds: float,
+    numbers: Board,
+    parent: int,
+) -> None:
     """Runs until SIGTERM, or until the supervisor has gone (`parent` ends); at SIGHUP the policy is read again."""
-    asyncio.run(_run(kernel, store, policy, reread, numbers, parent))
+    asyncio.run(_run(kernel, store, policy, reread, look_seconds, numbers, parent))
 
 
 async def _run(
-    kernel: Kernel, store: str, policy: Policy, reread: Callable[[], Policy], numbers: Board, parent: int
+    kernel: Kernel,
+    store: str,
+    policy: Policy,
+    reread: Callable[[], Policy],
+    look_seconds: float,
+    numbers: Board,
+    parent: int,
 ) -> None:
     log, meters = logs.start("watch"), numbers.of()
     opened, zone = Store(store), ZoneInfo(policy.provider.time_zone)
     watcher = Watcher(opened, policy)
-    follower = Follower(kernel, watcher, lambda: datetime.now(zone), log)
+    follower = Follower(kernel, watcher, lambda: datetime.now(zone), log, look_seconds)
 
     def take(changed: Policy) -> None:
         watcher.policy = changed

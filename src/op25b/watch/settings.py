@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from op25b.policy.table import Table
 from op25b.processes.settings import File
@@ -13,3 +16,5 @@ class Watching(Table):
 
     enforcer: File = Path("/run/op25b/enforcer")
     """The enforcer's socket: it reads the counters, and opens the log."""
+    look_seconds: Annotated[float, Field(ge=0.1, le=600)] = 10.0
+    """How often cases are made of what was read."""

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from op25b.store import upgrade
+from op25b.cli import policyfile
+from op25b.store import Store, upgrade
+from op25b.store.audit import By
+from op25b.subscribers.exemptions.desk import Desk
+from op25b.subscribers.exemptions.request import Asked
+from op25b.subscribers.exemptions.transitions import Kind, Step
+from op25b.subscribers.leases import all_holders
 from tests.support.running import PROGRAM, Running
 from tests.support.streets import Streets, streets
 
@@ -53,6 +61,8 @@ address = "127.0.0.1"
 [[leases.clients]]
 prefix = "127.0.0.1"
 secret_file = "secret"
+[api]
+tokens_file = "tokens"
 {tables}
 """
 SECRET = "a secret of the tests"
@@ -67,6 +77,7 @@ class Host(Running):
         self.store = f"sqlite:///{folder}/op25b.db"
         (folder / "secret").write_text(SECRET)
         (folder / "secret").chmod(0o600)
+        (folder / "tokens").touch(0o600)
         (folder / "policy.toml").write_text(POLICY)
         self.configure()
         upgrade(self.store)
@@ -107,18 +118,67 @@ class Host(Running):
         )  # fmt: skip
         return "Received Accounting-Response" in done.stdout
 
-    def grant(self, *what: str) -> int:
+    @contextmanager
+    def reports_of_others(self, count: int) -> Iterator[Callable[[], int]]:
+        """So many Starts under way, each sent again until it is answered; gives how many were, at the end."""
+        starts = (
+            f"User-Name=other{number},Acct-Status-Type=Start,Acct-Session-Id=other{number},"
+            f"NAS-Identifier=bng2,Framed-IP-Address=198.18.0.{number % 200 + 20}"
+            for number in range(count)
+        )
+        file = self.folder / "starts"
+        file.write_text("\n\n".join(starts))
+        command = [
+            "radclient",
+            "-x",
+            "-p",
+            "4",
+            "-r",
+            "30",
+            "-t",
+            "1",
+            "-f",
+            str(file),
+            "127.0.0.1:1813",
+            "acct",
+            SECRET,
+        ]
+        said = subprocess.PIPE
+        with subprocess.Popen([*self.streets.inside, *command], stdout=said, stderr=said, text=True) as client:
+            out = ""
+            yield lambda: out.count("Received Accounting-Response")
+            out, _ = client.communicate(timeout=60)
+
+    def holders(self, start: str) -> int:
+        """How many addresses that begin so are held."""
+        store = Store(self.store)
+        with store.read() as connection:
+            found = sum(prefix.startswith(start) for prefix in all_holders(connection, datetime.now(UTC)))
+        store.close()
+        return found
+
+    def grant(self, subscriber: str) -> int:
         """An exemption, from the request to the approval; its number."""
-        policy = ("--policy", str(self.folder / "policy.toml"), "--store", self.store)
-        asked = json.loads(self.op25b("exempt", "request", *policy, "--reason", "a mail server", *what, "--json"))
-        number: int = asked["id"]
-        self.op25b("exempt", "review", str(number), *policy)
-        self.op25b("exempt", "approve", str(number), *policy)
-        return number
+        with self._desk() as desk:
+            asked = Asked(Kind.SUBSCRIBER, subscriber, None, "a mail server")
+            number = desk.request(asked, self._by()).id
+            desk.review(number, self._by(), lambda _: [])
+            return desk.approve(number, self._by(), {}).id
 
     def revoke(self, number: int) -> None:
-        policy = ("--policy", str(self.folder / "policy.toml"), "--store", self.store)
-        self.op25b("exempt", "revoke", str(number), *policy, "--why", "no longer")
+        with self._desk() as desk:
+            desk.close(number, Step.REVOKE, self._by())
+
+    @contextmanager
+    def _desk(self) -> Iterator[Desk]:
+        store = Store(self.store)
+        try:
+            yield Desk(store, policyfile.policy(self.folder / "policy.toml"))
+        finally:
+            store.close()
+
+    def _by(self) -> By:
+        return By("desk", datetime.now(UTC), "tests")
 
     def processes(self) -> dict[str, int]:
         """The process id of each job."""

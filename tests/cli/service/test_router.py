@@ -36,7 +36,7 @@ def _metric(host: Host, name: str) -> float:
 def test_an_exemption_follows_its_subscriber_from_address_to_address(host: Host) -> None:
     with host:
         eventually(lambda: _metric(host, "follower_in_step") == 1)
-        number = host.grant("--subscriber", "taro")
+        number = host.grant("taro")
         for session in range(12):
             address, before = CUSTOMERS[session % 8], CUSTOMERS[(session - 1) % 8]
             host.radius("Start", "taro", address, session=f"s{session}")
@@ -65,17 +65,24 @@ def test_who_keeps_trying_gets_a_case_and_the_counters_are_the_kernel_s(host: Ho
 
 
 @pytest.mark.parametrize("killed", ["enforcer", "leases"])
-def test_a_process_that_is_killed_comes_back_and_its_work_goes_on(host: Host, killed: str) -> None:
+def test_a_process_that_is_killed_under_load_comes_back_and_nothing_is_lost(host: Host, killed: str) -> None:
     with host:
         eventually(lambda: _metric(host, "follower_in_step") == 1)
-        host.grant("--subscriber", "taro")
+        host.grant("taro")
         host.radius("Start", "taro", CUSTOMERS[0])
-        os.kill(host.processes()[killed], signal.SIGKILL)
-        assert host.streets.tries(CUSTOMERS[0]) == "passes"
+        with host.reports_of_others(200) as answered:
+            eventually(lambda: _metric(host, "leases_reports_total") > 20)
+            os.kill(host.processes()[killed], signal.SIGKILL)
+            assert host.streets.tries(CUSTOMERS[0]) == "passes"
+            assert host.streets.tries(CUSTOMERS[1]) == "is refused"
+        assert answered() == 200
         eventually(lambda: _metric(host, "follower_in_step") == 1 and _metric(host, "follower_readings_total") == 2)
+        assert host.holders("198.18.0.") == 201
         host.radius("Start", "taro", CUSTOMERS[1], session="s2")
         eventually(lambda: host.streets.tries(CUSTOMERS[1]) == "passes")
         eventually(lambda: host.states()["ok"])
+        # exit status 0: no differences
+        host.op25b("verify", f"{host.folder}/policy.toml", "--state", f"{host.folder}/state", "--store", host.store)
 
 
 def test_a_reload_takes_over_clients_and_their_secrets(host: Host) -> None:
@@ -104,6 +111,6 @@ def test_each_process_has_the_privilege_that_it_needs_and_no_other(host: Host) -
     with host:
         found = _capabilities(host)
         assert found.pop("enforcer") == {0, NET_ADMIN}
-        assert set(found) == {"leases", "watch", "upkeep", "health"}
+        assert set(found) == {"leases", "watch", "api", "upkeep", "health"}
         assert set.union(*found.values()) == {0}
         assert {_status(pid)["NoNewPrivs"] for pid in host.processes().values()} == {"1"}

@@ -51,14 +51,22 @@ class LeaseService:
             os.close(self._lifeline)
             try:
                 leases = Leases(Store(self.url), timedelta(hours=24))
-                way = (leases.merge, self.after, self._under_way)
-                job.work(self.made, self.settings, lambda: self.settings, *way, self.board.of(), ends)
+                job.work(
+                    self.made,
+                    self.settings,
+                    lambda: self.settings,
+                    leases.merge,
+                    self.known,
+                    self.after,
+                    self.board.of(),
+                    ends,
+                )
             finally:
                 os._exit(0)
         os.close(ends)
         eventually(lambda: self.board.is_ready())
 
-    def _under_way(self, source: str) -> dict[str, Held]:
+    def known(self, source: str) -> dict[str, Held]:
         with Store(self.url).read() as connection:
             return under_way(connection, source)
 

@@ -136,3 +136,11 @@ def test_nothing_is_asked_of_the_name_service_that_the_terms_do_not_want(server:
     asked = Asked(Kind.PREFIX, "taro", "198.18.1.25/32", "own server")
     assert checks.looking(store, policy({}), server.resolver, START)(asked) == []
     assert server.asked == 0
+
+
+def test_a_host_without_a_name_server_finds_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(self: object, _: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", none)
+    assert not reverse_of(ip_address("198.18.1.25"), checks.resolver()).confirmed

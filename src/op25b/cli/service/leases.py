@@ -37,7 +37,7 @@ def made(present: Present, settings: LeaseServer, follows: Follower | None) -> P
         merging = _Merging(present)
         told = follower.within(merging.store, follows, followed) if follows else nullcontext(_nobody)
         with told as after:
-            job.work(sockets, settings, merging.reread, merging.merge, after, merging.under_way, numbers.of(), parent)
+            job.work(sockets, settings, merging.reread, merging.merge, merging.known, after, numbers.of(), parent)
 
     def check(config: Config, policy: Policy) -> None:
         assert config.leases is not None
@@ -68,7 +68,7 @@ class _Merging:
     def merge(self, facts: Sequence[Fact], now: datetime) -> Merged:
         return self._leases.merge(facts, now)
 
-    def under_way(self, source: str) -> dict[str, Held]:
+    def known(self, source: str) -> dict[str, Held]:
         with self.store.read() as connection:
             return under_way(connection, source)
 

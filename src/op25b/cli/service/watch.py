@@ -31,7 +31,7 @@ def made(present: Present, table: Watching) -> Part:
     def run(parent: int) -> None:
         config, policy = present.config, present.policy
         kernel = ByEnforcer(table.enforcer, policy)
-        job.work(kernel, config.store, policy, lambda: present.reread()[1], board, parent)
+        job.work(kernel, config.store, policy, lambda: present.reread()[1], table.look_seconds, board, parent)
 
     return Part([part.job("watch", run, board)], [job.shown(board)])
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
-from op25b.enforcement.members import Members
-from op25b.enforcement.prefix_texts import members
-
 
 class Prefixes(NamedTuple):
     """Prefixes as texts by what they are to a packet: its source, its destination."""
 
     sources: frozenset[str] = frozenset()
     destinations: frozenset[str] = frozenset()
-
-    def members(self) -> Members:
-        """The same as rows of live sets."""
-        return {**members(self.sources), **members(self.destinations, destination=True)}
 
 
 def desired(

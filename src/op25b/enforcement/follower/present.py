@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from op25b.enforcement.follower.desired import Prefixes, desired
 from op25b.enforcement.members import Members
+from op25b.enforcement.prefix_texts import members
 from op25b.store import changes
 from op25b.store.changes import Change
 from op25b.subscribers.exemptions import queries
@@ -58,7 +59,7 @@ class Present:
         newest = changes.newest(self._connection)
         exempt, sources, destinations = _sorted(queries.subjects_in_force(self._connection, at))
         holders, ends = self._held(exempt, at)
-        return Everything(newest, desired(holders, exempt, sources, destinations).members(), ends)
+        return Everything(newest, _rows(desired(holders, exempt, sources, destinations)), ends)
 
     def _held(self, exempt: Collection[str], at: datetime) -> tuple[dict[str, str], Ends]:
         if len(exempt) > FEW:
@@ -81,7 +82,7 @@ class Present:
         wanted = desired({prefix: each.subscriber for prefix, each in holders.items()}, exempt, sources, destinations)
         looked = Prefixes(frozenset(prefixes), frozenset(prefixes))
         ends = _ends((each for each in holders.values() if each.subscriber in exempt), at)
-        return Looked(looked.members(), wanted.members(), ends)
+        return Looked(_rows(looked), _rows(wanted), ends)
 
     def changes(self, last: int, limit: int) -> list[tuple[int, Change]]:
         """(id, change) of what came after `last`. Raises Forgotten."""
@@ -107,6 +108,10 @@ def _sorted(subjects: Iterable[tuple[str, str | None, str | None]]) -> tuple[set
         elif prefix is not None:
             (sources if kind == Kind.PREFIX else destinations).add(prefix)
     return exempt, sources, destinations
+
+
+def _rows(found: Prefixes) -> Members:
+    return {**members(found.sources), **members(found.destinations, destination=True)}
 
 
 def _ends(held: Iterable[leases.Held], at: datetime) -> Ends:

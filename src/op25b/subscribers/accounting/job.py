@@ -1,4 +1,4 @@
-"""The process that takes accounting reports, over RADIUS and over HTTP, and follows lease files."""
+"""The process that takes accounting reports, over RADIUS and over HTTP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import gc
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,18 +23,14 @@ from op25b.processes.stopping import Reload, until_told
 from op25b.subscribers.accounting import files, posted
 from op25b.subscribers.accounting.clients import Client, Clients
 from op25b.subscribers.accounting.complaints import Complaints
-from op25b.subscribers.accounting.config import LeaseFile, LeaseServer
+from op25b.subscribers.accounting.config import LeaseServer
 from op25b.subscribers.accounting.facts import SUBSCRIBER
 from op25b.subscribers.accounting.intake import Intake, Merge
 from op25b.subscribers.accounting.server import Accounting, Answers
-from op25b.subscribers.leases import Held, Merged
-from op25b.subscribers.leases.files import names
-from op25b.subscribers.leases.files.entry import Subscribers
-from op25b.subscribers.leases.files.following import KINDS, Following, known
+from op25b.subscribers.leases import Merged
 
 QUEUE_OCTETS = 8 << 20
 """Of a UDP port: some 10,000 packets, for the time that a commit or a restart of the process takes."""
-UnderWay = Callable[[str], Mapping[str, Held]]
 _SWITCH_SECONDS = 0.0005
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
@@ -96,22 +92,21 @@ def work(
     settings: LeaseServer,
     reread: Callable[[], LeaseServer],
     merge: Merge,
+    known: files.Known,
     after: Callable[[Merged], None],
-    under_way: UnderWay,
     meters: Meters,
     parent: int,
 ) -> None:
     """Take reports until told to stop, or until the supervisor has gone (`parent` ends).
 
-    `merge`, `after`: as `Intake` wants them; `under_way`: what the store has of a source. A reload takes over the
-    clients and the token that `reread` names; ports, files and the subscriber's attribute stay as they are. Raises
-    UserError as `secrets`, and for names of a lease file's clients that cannot be read.
+    `merge`, `after`: as `Intake` wants them; `known`: as `files` does. A reload takes over the clients and the token
+    that `reread` names; ports, files and the subscriber's attribute stay as they are. Raises UserError as `secrets`.
     """
     # with the usual 5 ms, what has just come would wait as long while the other thread computes
     sys.setswitchinterval(_SWITCH_SECONDS)
     # what there is by now stays: looking through it again and again holds everybody up, 200 ms each time
     gc.freeze()
-    uvloop.run(_work(made, settings, reread, merge, after, under_way, meters, parent))
+    uvloop.run(_work(made, settings, reread, merge, known, after, meters, parent))
 
 
 async def _work(
@@ -119,8 +114,8 @@ async def _work(
     settings: LeaseServer,
     reread: Callable[[], LeaseServer],
     merge: Merge,
+    known: files.Known,
     after: Callable[[Merged], None],
-    under_way: UnderWay,
     meters: Meters,
     parent: int,
 ) -> None:
@@ -143,27 +138,21 @@ async def _work(
     ports = [(await loop.create_datagram_endpoint(make, sock=each))[1] for each in made.radius]
     posts = Posts(reports.admit, reports.take, reports.complain, time.monotonic, posted.OCTETS, posted.CONNECTIONS)
     servers = [await asyncio.start_server(posts.connected, sock=each, limit=posted.OCTETS) for each in made.http]
-    around = (intake, meters, complaints, time.time)
-    running: list[asyncio.Task[None]] = [
-        asyncio.create_task(files.follow(str(each.path), _following(each, under_way), *around))
-        for each in settings.files
+    alive = asyncio.create_task(_show(meters))
+    following = [
+        asyncio.create_task(files.follow(each, known, intake, meters, complaints, time.time)) for each in settings.files
     ]
-    running.append(asyncio.create_task(_show(meters)))
-    for task in running:  # none of them ends by itself: the supervisor begins anew
+    for task in (alive, *following):  # none of them ends by itself: the supervisor begins anew
         task.add_done_callback(lambda _: stop.set())
     await stop.wait()
+    for task in following:
+        task.cancel()
     for server in servers:
         server.close()
     for port in ports:
         port.deaf = True
-    for task in running:
-        task.cancel()
     await intake.close()
-
-
-def _following(file: LeaseFile, under_way: UnderWay) -> Following:
-    subscribers = Subscribers(file.identity, names.read(file.names_file))
-    return KINDS[file.format](file.path, file.name, subscribers, known(under_way(file.name)))
+    alive.cancel()
 
 
 async def _show(meters: Meters) -> None:

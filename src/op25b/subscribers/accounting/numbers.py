@@ -19,7 +19,7 @@ class Counted(Metric):
     COMMIT_MICROSECONDS = "counter", "Time that these took, the filter's part included."
     WAITING = "gauge", "Reports that wait for the store now."
     FILE_LINE = "counter", "Lines of lease files left out: no lease, or of a name or an address that cannot be."
-    FILE_AWAY = "counter", "Times that a lease file could not be read."
+    FILE_AWAY = "counter", "Times that a lease file, or what the store has of it, could not be read."
     MALFORMED = "counter", "Reports discarded: not a packet, or not JSON, as it should be."
     WRONG_CODE = "counter", "Packets discarded that are no Accounting-Request."
     UNKNOWN_CLIENT = "counter", "Packets discarded from addresses that are no client's."

@@ -27,16 +27,12 @@ def at_instant(
 ) -> Policy:
     """The policy with those that concern flows from one address to others at an instant."""
     prefixes = history.around(connection, source)
-    held = [each for each in history.tenures(connection, prefixes) if _covers(each, at)]
+    held = [each for each in history.tenures(connection, prefixes) if each.covers(at)]
     found = queries.of_subscribers(connection, {each.subscriber for each in held}, at)
     found += (each for each in queries.of_address(connection, source, at) if each.kind == Kind.PREFIX)
     for destination in destinations:
         found += (each for each in queries.of_address(connection, destination, at) if each.kind == Kind.DESTINATION)
     return extended(policy, found, held)
-
-
-def _covers(tenure: history.Tenure, at: datetime) -> bool:
-    return tenure.since <= at and (tenure.until is None or at < tenure.until)
 
 
 def extended(policy: Policy, found: Iterable[Live], held: Iterable[history.Tenure]) -> Policy:

@@ -35,8 +35,11 @@ DNS_SECONDS = 5.0
 
 
 def resolver() -> dns.resolver.Resolver:
-    """This host's, which gives up in time."""
-    found = dns.resolver.Resolver()
+    """This host's, which gives up in time; where it has none, no name is found."""
+    try:
+        found = dns.resolver.Resolver()
+    except dns.resolver.NoResolverConfiguration:
+        found = dns.resolver.Resolver(configure=False)
     found.lifetime = DNS_SECONDS
     return found
 

@@ -45,6 +45,10 @@ class Tenure(NamedTuple):
     since: datetime
     until: datetime | None
 
+    def covers(self, at: datetime) -> bool:
+        """Whether he held it at that instant."""
+        return self.since <= at and (self.until is None or at < self.until)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -63,6 +63,7 @@ class Growing:
         if len(self._rest) > LINE_OCTETS:
             found.faults.append(Fault(self._line + 1, f"it has more than {LINE_OCTETS} octets"))
             self._rest = b"\0"  # whatever ends this line is no good
+        found.more = len(octets) == CHUNK or not self._live
         if len(octets) < CHUNK:
             self._caught_up = self._caught_up or self._live
             if replaced:

@@ -26,6 +26,8 @@ class Read:
 
     facts: list[Fact] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    more: bool = False
+    """Of a file that is followed: whether there is more to read at once."""
 
 
 def read(octets: bytes, kind: Format, source: str, subscribers: Subscribers, written: datetime) -> Read:
