@@ -33,6 +33,12 @@ def cpu_seconds(root: int) -> float:
     return total / _TICKS
 
 
+def peak_mib(pid: int) -> float:
+    """Largest resident size of one process so far."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
 def memory_mib(root: int) -> float:
     """Proportional set size of the tree: what is shared counts once."""
     total = 0

@@ -19,7 +19,8 @@ from figures import Row, Table, markdown
 from op25b.errors import Missing
 
 SCRIPTS = (
-    *("load", "churn", "swap", "verify", "router", "verdict", "watch"),
+    *("load", "churn", "swap", "verify", "router", "verdict"),
+    *("accounting", "reconcile", "watch"),
     *("submission", "syncs", "relaying", "idle", "logins", "spool"),
 )
 

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, text
 
+from op25b.store.micros import micros
+from op25b.store.raw import Raw
 from op25b.store.tables import changes
 
 Kind = Literal["prefix", "subscriber"]
@@ -25,32 +27,38 @@ _LOCK = 0x6F703236
 
 def note(connection: Connection, found: Iterable[Change], at: datetime) -> None:
     """Add to the feed, in the transaction of the changes themselves; call it last, as others wait from here on."""
-    rows = [{"kind": kind, "subject": subject, "at": at} for kind, subject in found]
+    rows = [(kind, subject, micros(at)) for kind, subject in found]
     if not rows:
         return
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         connection.execute(text(f"NOTIFY {CHANNEL}"))
-    connection.execute(insert(changes), rows)
+    Raw(connection).many("INSERT INTO changes (kind, subject, at) VALUES (?, ?, ?)", rows)
 
 
 def after(connection: Connection, last: int, limit: int = 10_000) -> list[tuple[int, Change]]:
     """(id, change) of the next changes after the one with the id `last`, oldest first."""
-    query = select(changes.c.id, changes.c.kind, changes.c.subject).where(changes.c.id > last)
-    return [(row.id, (row.kind, row.subject)) for row in connection.execute(query.order_by(changes.c.id).limit(limit))]
+    rows = Raw(connection).rows("SELECT id, kind, subject FROM changes WHERE id > ? ORDER BY id LIMIT ?", last, limit)
+    return [(number, (kind, subject)) for number, kind, subject in rows]
 
 
 def newest(connection: Connection) -> int:
     """The id of the newest change, 0 where there never was one."""
-    return connection.execute(select(func.max(changes.c.id))).scalar() or 0
+    return _ends(connection)[1] or 0
 
 
 def continues(connection: Connection, last: int) -> bool:
     """Whether `after` gives every change since the one with the id `last`: none was forgotten, and it is that store."""
-    first = connection.execute(select(func.min(changes.c.id))).scalar()
-    if first is None:
+    first, final = _ends(connection)
+    if first is None or final is None:
         return last == 0
-    return bool(first <= last + 1 and last <= newest(connection))
+    return first <= last + 1 and last <= final
+
+
+def _ends(connection: Connection) -> tuple[int | None, int | None]:
+    """The ids of the oldest and the newest change; two queries in one, as SQLite looks up only one end in each."""
+    ((first, final),) = Raw(connection).rows("SELECT (SELECT min(id) FROM changes), (SELECT max(id) FROM changes)")
+    return first, final
 
 
 def forget(connection: Connection, before: datetime) -> None:

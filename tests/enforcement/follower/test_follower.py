@@ -117,6 +117,27 @@ def test_own_changes_seen_again_are_no_request(site: Site, put: Put) -> None:
     assert site.enforcer.requests == before
 
 
+def test_own_changes_are_looked_at_once(site: Site, put: Put) -> None:
+    put(subscriber="taro")
+    site.follower.changed(site.claim("taro", HOME, SIX))
+    site.follower.catch_up()
+    assert site.meters.get(Followed.CHANGES) == 2
+
+
+def test_what_others_wrote_before_an_own_change_is_not_passed_over(site: Site, put: Put) -> None:
+    site.claim("jiro", NEXT)
+    put(subscriber="jiro")
+    soon = site.at + MINUTE
+    put(subscriber="taro", from_at=soon)
+    site.note(("subscriber", "jiro"), ("subscriber", "taro"))
+    site.follower.changed(site.claim("taro", HOME))
+    assert site.enforcer.held == {NEXT}
+    assert site.follower.next_moment() == soon
+    site.at = soon
+    site.follower.catch_up()
+    assert site.enforcer.held == {HOME, NEXT}
+
+
 def test_prefixes_and_destinations(site: Site, put: Put) -> None:
     put(kind="prefix", subscriber=None, prefix="198.51.100.0/24")
     inner = put(kind="prefix", subscriber=None, prefix="198.51.100.8/29")

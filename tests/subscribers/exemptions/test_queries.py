@@ -31,6 +31,7 @@ def test_from_its_start_until_its_end(store: Store, put: Put) -> None:
             assert queries.in_force(connection, at) == found
             assert queries.of_subscribers(connection, ["taro", "jiro"], at) == found
             assert queries.subjects_in_force(connection, at) == [live[1:4] for live in found]
+            assert queries.subjects_of(connection, ["taro", "jiro"], [], at) == [live[1:4] for live in found]
 
 
 def test_only_what_was_granted(store: Store, put: Put) -> None:
@@ -56,6 +57,10 @@ def test_a_subscriber_in_quarantine_has_none(store: Store, put: Put, confine: Ca
         assert [live.id for live in queries.in_force(connection, START)] == others
         assert queries.of_subscribers(connection, ["taro"], START) == []
         assert queries.of_prefixes(connection, ["192.0.2.8/29"], START) == []
+        assert queries.subjects_of(connection, ["taro", "jiro"], ["192.0.2.8/29", "198.51.100.1/32"], START) == [
+            ("subscriber", "jiro", None),
+            ("destination", None, "198.51.100.1/32"),
+        ]
         assert queries.changes_of(connection, "taro") == [("subscriber", "taro"), ("prefix", "192.0.2.8/29")]
 
 

@@ -7,7 +7,7 @@ change that is told twice, or by two ways, does no harm, and one that was missed
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 
@@ -78,16 +78,17 @@ class Follower:
     def changed(self, prefixes: Iterable[str], subscribers: Iterable[str] = ()) -> bool:
         """These have changed, and that is committed: True when the enforcer has confirmed what follows from it.
 
-        False when it is not in step: then what follows is done as soon as it is. Waits for the enforcer.
+        False when it is not in step: then what follows is done as soon as it is. Waits for the enforcer. Does what the
+        feed has as well, since that is mostly the same: `catch_up` does not look at it again.
         """
-        found: list[Change] = [("prefix", prefix) for prefix in prefixes]
-        found += (("subscriber", subscriber) for subscriber in subscribers)
+        told: list[Change] = [("prefix", prefix) for prefix in prefixes]
+        told += (("subscriber", subscriber) for subscriber in subscribers)
         with self._turn:
             if self._enforcer is None:
                 return False
             try:
                 with self._store.read() as connection:
-                    self._treat(self._enforcer, Present(connection), found)
+                    self._follow(self._enforcer, Present(connection), told)
             except BaseException:
                 self._enforcer = None
                 raise
@@ -106,12 +107,17 @@ class Follower:
             with self._store.read() as connection:
                 present = Present(connection)
                 self._keep_time(self._enforcer, present)
-                found = present.changes(self._last, BATCH)
-                if found:
-                    self._treat(self._enforcer, present, (change for _, change in found))
-                    self._last = found[-1][0]
-                    self._next = present.next_turn(self._until)
-            return len(found) == BATCH
+                return self._follow(self._enforcer, present) == BATCH
+
+    def _follow(self, enforcer: Enforcer, present: Present, told: Sequence[Change] = ()) -> int:
+        """Do what follows from what is told, and from a batch of the feed; how many the feed had."""
+        found = present.changes(self._last, BATCH)
+        fed = [change for _, change in found]
+        self._treat(enforcer, present, (*told, *fed))
+        if found:
+            self._last = found[-1][0]
+            self._next = present.next_turn(self._until)
+        return len(found)
 
     def ask(self) -> None:
         """Ask the enforcer for a sign of life. Raises Forgotten if the live sets may hold what was not asked for."""

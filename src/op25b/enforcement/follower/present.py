@@ -57,12 +57,7 @@ class Present:
     def everything(self, at: datetime) -> Everything:
         """All that should be there at `at`, which is now."""
         newest = changes.newest(self._connection)
-        exempt, sources, destinations = set[str](), set[str](), set[str]()
-        for kind, subscriber, prefix in queries.subjects_in_force(self._connection, at):
-            if subscriber is not None and kind == Kind.SUBSCRIBER:
-                exempt.add(subscriber)
-            elif prefix is not None:
-                (sources if kind == Kind.PREFIX else destinations).add(prefix)
+        exempt, sources, destinations = _sorted(queries.subjects_in_force(self._connection, at))
         holders, ends = self._held(exempt, at)
         return Everything(newest, _rows(desired(holders, exempt, sources, destinations)), ends)
 
@@ -82,15 +77,9 @@ class Present:
             held = leases.held_by(self._connection, subjects["subscriber"], at)
             prefixes |= {each.prefix for found in held.values() for each in found}
         holders = leases.holders(self._connection, prefixes, at)
-        having = queries.of_subscribers(self._connection, {each.subscriber for each in holders.values()}, at)
-        own = queries.of_prefixes(self._connection, prefixes, at)
-        exempt = {each.subscriber for each in having if each.subscriber is not None}
-        wanted = desired(
-            {prefix: each.subscriber for prefix, each in holders.items()},
-            exempt,
-            (each.prefix for each in own if each.kind == Kind.PREFIX and each.prefix is not None),
-            (each.prefix for each in own if each.kind == Kind.DESTINATION and each.prefix is not None),
-        )
+        having = {each.subscriber for each in holders.values()}
+        exempt, sources, destinations = _sorted(queries.subjects_of(self._connection, having, prefixes, at))
+        wanted = desired({prefix: each.subscriber for prefix, each in holders.items()}, exempt, sources, destinations)
         looked = Prefixes(frozenset(prefixes), frozenset(prefixes))
         ends = _ends((each for each in holders.values() if each.subscriber in exempt), at)
         return Looked(_rows(looked), _rows(wanted), ends)
@@ -112,6 +101,17 @@ class Present:
 
 def _rows(found: Prefixes) -> Members:
     return {**members(found.sources), **members(found.destinations, destination=True)}
+
+
+def _sorted(subjects: Iterable[tuple[str, str | None, str | None]]) -> tuple[set[str], set[str], set[str]]:
+    """Subscribers, prefixes of sources, prefixes of destinations."""
+    exempt, sources, destinations = set[str](), set[str](), set[str]()
+    for kind, subscriber, prefix in subjects:
+        if subscriber is not None and kind == Kind.SUBSCRIBER:
+            exempt.add(subscriber)
+        elif prefix is not None:
+            (sources if kind == Kind.PREFIX else destinations).add(prefix)
+    return exempt, sources, destinations
 
 
 def _ends(held: Iterable[leases.Held], at: datetime) -> Ends:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import sys
 import time
@@ -103,6 +104,8 @@ def work(
     """
     # with the usual 5 ms, what has just come would wait as long while the other thread computes
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # what there is by now stays: looking through it again and again holds everybody up, 200 ms each time
+    gc.freeze()
     uvloop.run(_work(made, settings, reread, merge, known, after, meters, parent))
 
 

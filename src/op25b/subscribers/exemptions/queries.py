@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, and_, bindparam, or_, select
 
 from op25b.store.changes import Change
+from op25b.store.micros import instant, micros
+from op25b.store.raw import Raw, packed
 from op25b.store.tables import Micros, exemptions, quarantine
 from op25b.subscribers.exemptions.transitions import Kind
 
@@ -61,6 +63,27 @@ def of_prefixes(connection: Connection, prefixes: Iterable[str], at: datetime) -
     return [live for each in asked for live in _live(connection, _OF_PREFIXES, each)]
 
 
+def subjects_of(
+    connection: Connection, subscribers: Iterable[str], prefixes: Iterable[str], at: datetime
+) -> list[tuple[str, str | None, str | None]]:
+    """(kind, subscriber, prefix) of what `of_subscribers` and `of_prefixes` find, in no order; for each new lease."""
+    raw, now, found = Raw(connection), micros(at), []
+    for column, values, kind in (
+        ("subscriber", subscribers, "= 'subscriber'"),
+        ("prefix", prefixes, "<> 'subscriber'"),
+    ):
+        found += raw.rows(
+            f"SELECT e.kind, e.subscriber, e.prefix FROM {raw.given(value=str)} CROSS JOIN exemptions e "
+            f"WHERE e.{column} = given.value AND e.kind {kind} AND e.granted_at IS NOT NULL "
+            "AND e.from_at <= ? AND e.until_at > ? "
+            "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.subscriber = e.subscriber)",
+            packed([value] for value in values),
+            now,
+            now,
+        )
+    return [(kind, who, prefix) for kind, who, prefix in found]
+
+
 def of_address(connection: Connection, address: IPv4Address | IPv6Address, at: datetime) -> list[Live]:
     """Those of kind prefix or destination that cover an address."""
     covering = ip_network(address)
@@ -69,12 +92,14 @@ def of_address(connection: Connection, address: IPv4Address | IPv6Address, at: d
 
 def next_moment(connection: Connection, after: datetime) -> datetime | None:
     """The next instant at which one begins or ends by itself; None if none will. Quarantine is not looked at."""
-    found = []
-    for column in (exemptions.c.from_at, exemptions.c.until_at):
-        query = select(column).where(exemptions.c.granted_at.is_not(None), column > after)
+    raw, found = Raw(connection), []
+    for column in ("from_at", "until_at"):
         # not min(): the first of the index is at hand, with one million too
-        found.append(connection.execute(query.order_by(column).limit(1)).scalar())
-    return min((moment for moment in found if moment is not None), default=None)
+        query = (
+            f"SELECT {column} FROM exemptions WHERE granted_at IS NOT NULL AND {column} > ? ORDER BY {column} LIMIT 1"
+        )
+        found += raw.rows(query, micros(after))
+    return min((instant(moment) for (moment,) in found), default=None)
 
 
 def turned(connection: Connection, after: datetime, until: datetime) -> list[Change]:

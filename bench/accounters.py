@@ -1,0 +1,348 @@
+"""Who takes accounting on the router and lets exempt subscribers through: op25b, and FreeRADIUS with a script.
+
+FreeRADIUS 3.2 does as an operator would have it: `files` knows who is exempt by name, the session is written down by
+`detail` (a text file that nobody syncs) or `sql` (SQLite, WAL, synchronous=FULL, as op25b's store has it), the address
+is added to a set, and after that comes the answer. "nft" runs a shell script with `nft add element` (rlm_exec, `wait`);
+"libnftables" calls the library from a resident Python script (rlm_python3).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from netns import Router
+from processes import tree
+from radiusload import PORT, SECRET
+from sqlalchemy import insert
+
+from op25b.enforcement import live
+from op25b.enforcement.members import count
+from op25b.enforcement.netlink import Netlink
+from op25b.store import Store, tables, upgrade
+
+START_SECONDS = 60
+SIZE = 1 << 17
+SETTINGS = Path("/etc/freeradius/3.0/mods-config/sql/main/sqlite")
+
+
+class Accounter(ABC):
+    """A context manager: inside, it answers on the router's loopback. `exempt`: names of subscribers."""
+
+    name: ClassVar[str]
+
+    def __init__(self, router: Router, folder: Path, exempt: Iterable[str]) -> None:
+        self.router, self.folder = router, folder
+        router.router.run("ip", "link set lo up\n")
+        router.router.run("nft", "flush ruleset\n")
+        self.prepare(exempt)
+
+    @abstractmethod
+    def prepare(self, exempt: Iterable[str]) -> None:
+        """Write its files and load its rules."""
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """A program that stays in the foreground and writes to the file `log` when it is ready."""
+
+    @abstractmethod
+    def is_ready(self, log: str) -> bool: ...
+
+    @abstractmethod
+    def members(self) -> int:
+        """Addresses that are in the filter."""
+
+    @abstractmethod
+    def sessions(self) -> int:
+        """Sessions that are written down."""
+
+    def __enter__(self) -> Self:
+        with self.router.router.entered(), (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while not self.is_ready(said := (self.folder / "log").read_text()):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.__exit__()
+                raise RuntimeError(f"{self.name} does not start: {said[-800:]}")
+            time.sleep(0.005)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(START_SECONDS)
+
+
+POLICY = """
+provider = { name = "bench", display = { ja = "b", en = "b" }, time_zone = "Asia/Tokyo" }
+own_servers = [{ name = "mail", hosts = ["mail.example"], addresses = ["192.0.2.25"], ports = [587] }]
+pools = [{ name = "all", prefixes = ["10.0.0.0/8"] }]
+phases = [{ name = "everyone", mode = "enforce", scope = {} }]
+filter = { refuse = "drop", exempt_size = SIZE }
+"""
+CONFIG = """
+policy = "policy.toml"
+store = "sqlite:///{folder}/op25b.db"
+[enforcer]
+socket = "enforcer"
+[follower]
+enforcer = "enforcer"
+[leases]
+listen = [{{ address = "127.0.0.1", port = {port} }}]
+clients = [{{ prefix = "127.0.0.1", secret_file = "secret" }}]
+"""
+
+
+class Op25b(Accounter):
+    """`op25b serve` with the lease server, its follower and the enforcer."""
+
+    name = "op25b"
+    size: ClassVar[int] = SIZE
+
+    def prepare(self, exempt: Iterable[str]) -> None:
+        (self.folder / "policy.toml").write_text(POLICY.replace("SIZE", str(self.size)))
+        (self.folder / "service.toml").write_text(CONFIG.format(folder=self.folder, port=PORT))
+        (self.folder / "secret").write_bytes(SECRET)
+        (self.folder / "secret").chmod(0o600)
+        self.store = Store(upgraded(f"sqlite:///{self.folder}/op25b.db"))
+        grant(self.store, exempt)
+        with self.router.router.entered():
+            put = [sys.executable, "-m", "op25b", "apply", "policy.toml", "--state", "state"]
+            subprocess.run(put, cwd=self.folder, check=True, capture_output=True)
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "op25b", "serve", str(self.folder / "service.toml")]
+
+    def is_ready(self, log: str) -> bool:
+        return '"following the store"' in log
+
+    def __enter__(self) -> Self:
+        (self.folder / "log").unlink(missing_ok=True)
+        return super().__enter__()
+
+    def jobs(self) -> dict[str, int]:
+        """The process id of each."""
+        return {Path(f"/proc/{pid}/comm").read_text().strip(): pid for pid in tree(self.process.pid)[1:]}
+
+    def members(self) -> int:
+        with self.router.router.entered(), Netlink() as link:
+            return count(live.LiveSets(link).read())
+
+    def sessions(self) -> int:
+        with self.store.read() as connection:
+            return int(connection.exec_driver_sql("SELECT count(*) FROM sessions").scalar() or 0)
+
+
+def upgraded(url: str) -> str:
+    upgrade(url)
+    return url
+
+
+def grant(store: Store, subscribers: Iterable[str]) -> None:
+    """An exemption in force for each, as the desk would write it."""
+    now = datetime.now(UTC)
+    until = now + timedelta(days=365)
+    common: dict[str, Any] = {
+        "kind": "subscriber", "state": "granted", "reason": "measurement", "granted_at": now, "from_at": now,
+        "review_at": until, "until_at": until, "fee_accepted": False, "findings": [], "approvals": [],
+        "requested_by": "bench", "requested_at": now, "changed_at": now, "version": 1,
+    }  # fmt: skip
+    with store.write() as connection:
+        rows = [common | {"subscriber": each} for each in subscribers]
+        if rows:
+            connection.execute(insert(tables.exemptions), rows)
+
+
+RULES = f"""table inet op25b {{
+set exempt {{ type ipv4_addr; size {SIZE}; }}
+chain forward {{ type filter hook forward priority 0; policy accept;
+ip saddr 10.0.0.0/8 tcp dport 25 ip saddr != @exempt drop
+}}; }}
+"""
+RADIUSD = """
+prefix = /usr
+libdir = /usr/lib/freeradius
+raddbdir = {folder}
+run_dir = {folder}
+db_dir = {folder}
+logdir = {folder}
+name = radiusd
+max_requests = 65536
+log {{ destination = stdout }}
+security {{ status_server = no }}
+thread pool {{
+  start_servers = 5
+  max_servers = 32
+  min_spare_servers = 3
+  max_spare_servers = 10
+}}
+client here {{
+  ipaddr = 127.0.0.1
+  secret = "{secret}"
+}}
+modules {{
+  expr {{
+  }}
+  files {{
+    key = "%{{User-Name}}"
+    acctusersfile = {folder}/exempt
+  }}
+  detail {{
+    filename = {folder}/detail
+  }}
+  {sql}
+  {grant}
+}}
+server default {{
+  listen {{
+    type = acct
+    ipaddr = 127.0.0.1
+    port = {port}
+  }}
+  preacct {{
+    update request {{
+      Acct-Unique-Session-Id := "%{{md5:%{{User-Name}},%{{Acct-Session-Id}},%{{NAS-Identifier}}}}"
+    }}
+    files
+  }}
+  accounting {{
+    {book}
+    if (&control:Tmp-Integer-0 == 1) {{
+      grant
+    }}
+  }}
+}}
+"""
+SQL = """
+sql {{
+  dialect = "sqlite"
+  driver = "rlm_sql_sqlite"
+  sqlite {{
+    filename = {folder}/radius.db
+    busy_timeout = 10000
+  }}
+  radius_db = "radius"
+  acct_table1 = "radacct"
+  acct_table2 = "radacct"
+  postauth_table = "radpostauth"
+  authcheck_table = "radcheck"
+  groupcheck_table = "radgroupcheck"
+  authreply_table = "radreply"
+  groupreply_table = "radgroupreply"
+  usergroup_table = "radusergroup"
+  delete_stale_sessions = yes
+  read_clients = no
+  client_table = "nas"
+  pool {{
+    start = 1
+    max = 8
+    spare = 8
+    uses = 0
+    lifetime = 0
+    idle_timeout = 0
+  }}
+  group_attribute = "SQL-Group"
+  $INCLUDE {settings}/queries.conf
+}}
+"""
+SCRIPT = """#!/bin/sh
+exec /usr/sbin/nft add element inet op25b exempt "{ $1 }"
+"""
+RESIDENT = """
+import ctypes, threading
+library = ctypes.CDLL("libnftables.so.1")
+library.nft_ctx_new.restype = ctypes.c_void_p
+context = ctypes.c_void_p(library.nft_ctx_new(0))
+turn = threading.Lock()
+
+def accounting(request):
+    address = next(value for name, value in request if name == "Framed-IP-Address")
+    with turn:
+        failed = library.nft_run_cmd_from_buffer(context, f"add element inet op25b exempt {{ {address} }}".encode())
+    return 1 if failed else 2  # RLM_MODULE_FAIL, RLM_MODULE_OK
+"""
+GRANTS = {
+    "nft": """exec grant {{
+    wait = yes
+    input_pairs = request
+    shell_escape = yes
+    timeout = 10
+    program = "{folder}/grant.sh %{{Framed-IP-Address}}"
+  }}""",
+    "libnftables": """python3 grant {{
+    python_path = "{path}:{folder}"
+    module = grant
+    mod_accounting = ${{.module}}
+    func_accounting = accounting
+  }}""",
+}
+_PATH = 'import sys; print(":".join(each for each in sys.path if each))'
+
+
+class FreeRadius(Accounter):
+    """`way`: of GRANTS; `book`: `detail` or `sql`."""
+
+    way: ClassVar[str]
+    book: ClassVar[str]
+
+    def prepare(self, exempt: Iterable[str]) -> None:
+        self.router.router.run("nft", RULES)
+        folder = self.folder
+        (folder / "exempt").write_text("".join(f"{each} Tmp-Integer-0 := 1\n\n" for each in exempt))
+        (folder / "grant.sh").write_text(SCRIPT)
+        (folder / "grant.sh").chmod(0o755)
+        (folder / "grant.py").write_text(RESIDENT)
+        with sqlite3.connect(folder / "radius.db") as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.executescript((SETTINGS / "schema.sql").read_text())
+        database.close()
+        path = subprocess.run(["/usr/bin/python3", "-c", _PATH], capture_output=True, text=True, check=True).stdout
+        sql = SQL.format(folder=folder, settings=SETTINGS) if self.book == "sql" else ""
+        way = GRANTS[self.way].format(folder=folder, path=path.strip())
+        text = RADIUSD.format(folder=folder, secret=SECRET.decode(), sql=sql, grant=way, book=self.book, port=PORT)
+        (folder / "radiusd.conf").write_text(text)
+
+    def command(self) -> list[str]:
+        return ["freeradius", "-f", "-l", "stdout", "-d", str(self.folder), "-n", "radiusd"]
+
+    def is_ready(self, log: str) -> bool:
+        return "Ready to process requests" in log
+
+    def members(self) -> int:
+        with self.router.router.entered():
+            listed = subprocess.run(["nft", "-j", "list set inet op25b exempt"], capture_output=True, check=True).stdout
+        (found,) = (each["set"].get("elem", []) for each in json.loads(listed)["nftables"] if "set" in each)
+        return len(found)
+
+    def sessions(self) -> int:
+        if self.book == "detail":
+            text = (self.folder / "detail").read_text()
+            return text.count("\tAcct-Session-Id = ")
+        with sqlite3.connect(self.folder / "radius.db") as database:
+            return int(database.execute("SELECT count(*) FROM radacct").fetchone()[0])
+
+
+class ScriptDetail(FreeRadius):
+    name, way, book = "nft script, detail", "nft", "detail"
+
+
+class ScriptSql(FreeRadius):
+    name, way, book = "nft script, SQLite", "nft", "sql"
+
+
+class ResidentDetail(FreeRadius):
+    name, way, book = "resident libnftables, detail", "libnftables", "detail"
+
+
+class ResidentSql(FreeRadius):
+    name, way, book = "resident libnftables, SQLite", "libnftables", "sql"
+
+
+PEERS: tuple[type[FreeRadius], ...] = (ScriptDetail, ScriptSql, ResidentDetail, ResidentSql)
