@@ -132,7 +132,7 @@ def run(quick: bool) -> list[Row]:
     """The figures."""
     needs("nft", "ip", "freeradius")
     disk()
-    size = Size(20_000, 0.5, 1.0, 2000, 1) if quick else Size(100_000, 1.0, 4.0, 20_000, 3)
+    size = Size(20_000, 0.5, 1.0, 2000, 1) if quick else Size(60_000, 1.0, 4.0, 12_000, 2)
     with Router() as router:
         return [*events(router, size, EVERYONE), *events(router, size, FEW), *delays(router, size)]
 
