@@ -3,10 +3,10 @@
 Real: packets for port 25 from 1,024 sources of both families to as many targets are routed through op25b's own table,
 which refuses them and logs each; the NFLOG group is read as the service reads it. The way of the packet itself takes
 most of a sender's processor, so a table before op25b's logs each packet some more times to the same group, with the
-same prefix. Sender and reader have a processor each. The sender does not wait for the reader: the figure by the clock
-is what one processor sends, as long as nothing is lost, which is known by the kernel's numbers. Recorded: the same
-datagrams again, without the kernel; the peer is the plain way in Python, one record after the other, into a
-dictionary; there it is seconds of a processor, as others use the machine too.
+same prefix. Sender and reader have a processor each where there are two. The sender does not wait for the reader, so
+the figure by the clock is what one processor sends, as long as nothing is lost. What is lost is known by the kernel's
+numbers. Recorded: the same datagrams again, without the kernel; the peer is the plain way in Python, one record after
+the other, into a dictionary; there it is seconds of a processor, as others use the machine too.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def test_a_move_counts_from_its_try_on(policy: Policy) -> None:
     assert further(policy, claim.tries) == (Further("m", "dynamic", 2),)
     pools = tuple(Pool(pool.name, tuple(map(str, pool.prefixes))) for pool in policy.pools)
     lab = lab_plan(Provider("infonia", pools, (SERVER,), further=further(policy, claim.tries)))
-    steps = Steps(lab, policy, now()).of(Claims.model_validate({"edit": (), "claim": (claim,)}), ())
+    steps = Steps(lab, policy, now()).of(Claims.model_validate({"edit": (), "claim": (claim,)}), (), watched=True)
     old, new = lab.subscriber("m").addresses, lab.subscriber("m").later[0]
     assert [step.src for step in steps] == [*old, *new, *old, *new]
     assert [step.host.name for step in steps] == ["sub-m"] * 4 + ["sub-dynamic"] * 2 + ["sub-m"] * 2
@@ -133,7 +133,7 @@ def test_the_watch_comes_first(policy: Policy) -> None:
         }
     )  # fmt: skip
     lab = lab_plan(Provider("infonia", POOLS, (SERVER,)))
-    steps = Steps(lab, policy, now()).of(Claims.model_validate({"edit": (), "claim": (claim,)}), ())
+    steps = Steps(lab, policy, now()).of(Claims.model_validate({"edit": (), "claim": (claim,)}), (), watched=True)
     assert [step.how.seen for step in steps] == ["bot", "bot", None, None]
 
 

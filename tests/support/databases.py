@@ -37,6 +37,8 @@ class Server:
         self._binaries, self._user = _BINARIES[-1].parent, _unprivileged()
         self.folder = tempfile.mkdtemp(prefix="op25b-pg-")
         """Where its socket is."""
+        # services come to it as anybody: without privileges, even those of root
+        Path(self.folder).chmod(0o755)
         if self._user is not None:
             shutil.chown(self.folder, self._user)
         data = f"{self.folder}/data"

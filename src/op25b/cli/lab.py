@@ -79,7 +79,7 @@ def lab_run(wanted: Providers = None, all_: All = False, json: Json = False) -> 
         output.note(
             "Postfix, Dovecot and FreeRADIUS cannot run here without root: a small stand-in took the place of every "
             "mail server but the provider's own, which are op25b; leases were reported to op25b's own RADIUS port; "
-            "claims on POP are left out"
+            "claims on POP are left out, and what the watch tells apart"
         )
     if any(trial.how.seen for trial in trials):
         lines = " ".join(FASTER.split())

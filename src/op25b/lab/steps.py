@@ -30,11 +30,12 @@ class Steps:
     _moves: Counter[str] = field(default_factory=Counter, init=False)
     """How often each further customer has moved."""
 
-    def of(self, claims: Claims, left_out: Collection[str]) -> list[Step]:
-        """All attempts, those of one stage together."""
+    def of(self, claims: Claims, left_out: Collection[str], watched: bool) -> list[Step]:
+        """All attempts, those of one stage together; of the ones that the watch is to see only where it can."""
         self._moves.clear()
         theirs = [claim for claim in claims.of(self.plan.provider) if claim.id not in left_out]
-        found = [step for claim in theirs for how in claim.tries for step in self._of(claim, how)]
+        tries = [(claim, how) for claim in theirs for how in claim.tries if watched or how.seen is None]
+        found = [step for claim, how in tries for step in self._of(claim, how)]
         return sorted(found, key=self.stage)
 
     def stage(self, step: Step) -> Stage:

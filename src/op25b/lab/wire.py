@@ -7,31 +7,23 @@ both carry the server's address.
 
 from __future__ import annotations
 
-import select
 import socket
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Lock, Thread
 
 from op25b.lab.addresses import Address
 from op25b.lab.packets import ACK, RST, SYN, Datagram, IcmpError, Packet, Segment, parse
+from op25b.lab.ring import Ring
 
-_SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35  # not in Python's socket module
+_SO_TIMESTAMPNS = 35  # not in Python's socket module
 _ETH_P_ALL = 3
-_QUEUE_BYTES = 16 << 20
-_SOL_PACKET, _PACKET_STATISTICS = 263, 6
-_TIMESPEC = struct.Struct("qq")
-_HEADERS = 256  # enough of a packet for every header that is read
 
 # Run inside the host: opens the socket there and hands it out over the socket that it was given.
 OPEN_SOCKET = f"""
-import contextlib, socket, sys
+import socket, sys
 tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons({_ETH_P_ALL}))
-with contextlib.suppress(PermissionError):  # a user namespace has to do with the system's usual size
-    tap.setsockopt(socket.SOL_SOCKET, {_SO_RCVBUFFORCE}, {_QUEUE_BYTES})
 tap.setsockopt(socket.SOL_SOCKET, {_SO_TIMESTAMPNS}, 1)
 socket.send_fds(socket.socket(fileno=int(sys.argv[1])), [b"x"], [tap.fileno()])
 """
@@ -193,55 +185,29 @@ def _reverse(segment: Segment) -> Segment:
 
 
 class Recording:
-    """Packets that passed a host's interfaces since it was opened. A thread empties the kernel's queue, which is short
-    for a user without rights."""
+    """Packets that passed a host's interfaces since it was opened."""
 
     def __init__(self, tap: socket.socket) -> None:
         """`tap` is a packet socket (packet(7)) of the host's namespace, of type SOCK_DGRAM."""
-        self._tap = tap
-        self._tap.setblocking(False)
+        self._tap, self._ring = tap, Ring(tap)
         self._seen: list[Seen] = []
-        self._lock = Lock()
-        self._ending, self._end = socket.socketpair()
-        self._emptying = Thread(target=self._empty, daemon=True)
-        self._emptying.start()
-
-    def _empty(self) -> None:
-        while self._ending not in select.select([self._tap, self._ending], [], [])[0]:
-            with self._lock:
-                self._take()
-
-    def _take(self) -> None:
-        while True:
-            try:
-                data, ancillary, _, address = self._tap.recvmsg(_HEADERS, socket.CMSG_SPACE(_TIMESPEC.size))
-            except BlockingIOError:
-                return
-            packet = parse(data)
-            if packet is not None:
-                seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
-                leaving = address[2] == socket.PACKET_OUTGOING
-                self._seen.append(Seen(seconds + nanoseconds / 1e9, address[0], leaving, packet))
 
     def read(self) -> list[Seen]:
         """Everything recorded so far. Raises OverflowError when packets were lost: no outcome can be
         told then."""
-        with self._lock:
-            self._take()
-            statistics = self._tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
-            if struct.unpack("II", statistics)[1]:
-                raise OverflowError("packets were lost while recording")
-            return list(self._seen)
+        for at, interface, leaving, data in self._ring.frames():
+            if (packet := parse(data)) is not None:
+                self._seen.append(Seen(at, interface, leaving, packet))
+        if self._ring.lost():
+            raise OverflowError("packets were lost while recording")
+        return list(self._seen)
 
     def restart(self) -> None:
         """Forget everything so far, what was lost of it too."""
         with suppress(OverflowError):
             self.read()
-        with self._lock:
-            self._seen.clear()
+        self._seen.clear()
 
     def close(self) -> None:
-        self._end.close()
-        self._emptying.join()
-        self._ending.close()
+        self._ring.close()
         self._tap.close()

@@ -128,11 +128,11 @@ def test_dovecot_goes_and_comes_back(tmp_path: Path) -> None:
 def test_the_snippet_makes_the_socket(tmp_path: Path) -> None:
     """What is printed is what a Dovecot without it starts with."""
     service = Service(tmp_path, submission='local_recipients = "ask"', tables=f'{ROUTE}[accounts]\ndovecot = "auth"\n')
-    printed = snippet(config.load(service.config), "nobody")
+    printed = snippet(config.load(service.config), "root")
     with Dovecot({JIRO: SECRET}, printed):
         made = tmp_path / "auth"
         assert made.is_socket()
-        assert (made.stat().st_mode & 0o777, made.owner()) == (0o600, "nobody")
+        assert (made.stat().st_mode & 0o777, made.owner()) == (0o600, "root")
         with service:
             assert _log_in(service, JIRO, SECRET) == 235
 

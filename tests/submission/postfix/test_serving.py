@@ -215,7 +215,7 @@ def test_without_privileges_the_folder_gives_the_group(tmp_path: Path) -> None:
     )
     unprivileged = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", sys.executable, "-c", code]
     os.chown(folder, 12345, 12345)
-    for parent in (folder, *folder.parents[:3]):
+    for parent in (folder, *folder.parents[:4]):
         parent.chmod(parent.stat().st_mode | 0o055)
     refused = subprocess.run(unprivileged, capture_output=True, text=True, check=False)
     assert "the folder must belong to it and hand on its group" in refused.stderr

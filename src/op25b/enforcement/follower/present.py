@@ -99,6 +99,10 @@ class Present:
         return queries.next_moment(self._connection, after)
 
 
+def _rows(found: Prefixes) -> Members:
+    return {**members(found.sources), **members(found.destinations, destination=True)}
+
+
 def _sorted(subjects: Iterable[tuple[str, str | None, str | None]]) -> tuple[set[str], set[str], set[str]]:
     """Subscribers, prefixes of sources, prefixes of destinations."""
     exempt, sources, destinations = set[str](), set[str](), set[str]()
@@ -108,10 +112,6 @@ def _sorted(subjects: Iterable[tuple[str, str | None, str | None]]) -> tuple[set
         elif prefix is not None:
             (sources if kind == Kind.PREFIX else destinations).add(prefix)
     return exempt, sources, destinations
-
-
-def _rows(found: Prefixes) -> Members:
-    return {**members(found.sources), **members(found.destinations, destination=True)}
 
 
 def _ends(held: Iterable[leases.Held], at: datetime) -> Ends:
