@@ -3,7 +3,8 @@
 Events a second, with as many packets in flight as a few access servers have after an outage; and at 2,000 a second,
 whatever comes back, the time from the packet's sending until a SYN for port 25 of that very address has passed the
 router. For each event real SYNs are sent until one passes, at distances of 0.2 ms or a tenth of the time since. After
-each run whoever was acknowledged must be written down, and in the filter if exempt. See accounters for who takes part.
+each run whoever was acknowledged must be written down, and in the filter if exempt. Who takes part: see
+accounters and freeradius.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from accounters import PEERS, Accounter, Op25b
+from accounters import Accounter, Op25b
 from figures import Row, Sample, interleaved, main, needs
+from freeradius import PEERS
 from mailrun import BASE, Lost, disk
 from netns import Router
 from radiusload import Prober, Rate, Sender, Times, each_second, in_flight, start_packet, subscriber
