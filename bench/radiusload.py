@@ -25,6 +25,8 @@ TARGET = (203 << 24) + 25
 SOON = 0.0002
 """Seconds between looks at what has come, and between the first tries of an address."""
 ETHERNET_ALL = 3
+PATIENCE = 5.0
+"""Seconds without any answer, after which the rest counts as lost."""
 
 
 def subscriber(number: int) -> str:
@@ -112,24 +114,29 @@ class Rate:
 
 
 def in_flight(sender: Sender, packets: int, many: int, warm: float, seconds: float) -> Rate:
-    """Keep `many` packets unanswered until the window of `seconds` is over, then wait for what is left."""
+    """Keep `many` packets unanswered until the window of `seconds` is over, then wait for what is left.
+
+    RuntimeError if nobody answers.
+    """
     sent = done = counted = 0
-    begin = time.monotonic()
-    since, until = begin + warm, begin + warm + seconds
-    last = began = since
-    while done < sent or not sent:
-        now = time.monotonic()
+    now = heard = time.monotonic()
+    last = since = now + warm
+    until = since + seconds
+    while (now < until and sent < packets) or done < sent:
         while now < until and sent - done < many and sent < packets:
             sender.send(sent)
             sent += 1
-        found = len(sender.answered(5.0))
-        if not found:
+        found = len(sender.answered(1.0))
+        now = time.monotonic()
+        heard = now if found else heard
+        if now - heard > PATIENCE:
             break
         done += found
-        now = time.monotonic()
         if since <= now < until:
             counted, last = counted + found, now
-    return Rate(counted / (last - began) if counted else 0.0, done)
+    if not counted:
+        raise RuntimeError(f"{done} of {sent} packets were answered, and none in the window")
+    return Rate(counted / (last - since), done)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -65,6 +66,20 @@ def test_refused(change: dict[str, Any], words: str) -> None:
 def test_a_restart_has_a_name_and_a_time() -> None:
     with pytest.raises(ValueError, match="empty"):
         Restart("", START)
+
+
+@pytest.mark.parametrize(
+    "text", ["0.0.0.0/32", "255.249.199.99/32", "10.0.0.255/32", "192.0.2.01/32", "256.0.0.1/32", "1.2.3/32",
+             "1.2.3.4/32\n", "1.2.3.4/320", "\u0661.2.3.4/32", "1.2.3.4.5/32", "1.2.3.4/31", "1.2.3.4/24"],
+)  # fmt: skip
+def test_an_address_is_taken_as_ipaddress_takes_it(text: str) -> None:
+    try:
+        expected = str(ip_network(text))
+    except ValueError:
+        with pytest.raises(ValueError, match="is not a prefix"):
+            canonical(text)
+    else:
+        assert canonical(text) == expected
 
 
 def test_canonical() -> None:

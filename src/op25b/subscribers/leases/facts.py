@@ -6,6 +6,7 @@ once. An instant has microseconds; most sources know seconds.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -75,11 +76,18 @@ class Restart:
 Fact = Claim | Release | Restart
 
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_ADDRESS4 = re.compile(rf"{_OCTET}(?:[.]{_OCTET}){{3}}/32")
+"""What nearly every fact has, and ipaddress takes a quarter of the time of a report for."""
+
+
 def canonical(text: str) -> str:
     """A prefix or an address as facts have it: `192.0.2.1/32`, `2001:db8::/56`.
 
     Raises ValueError for what is none, has host bits set, or is wider than WIDEST.
     """
+    if _ADDRESS4.fullmatch(text):
+        return text
     try:
         found: IPv4Network | IPv6Network = ip_network(text)
     except ValueError:
