@@ -77,7 +77,7 @@ def test_batch_is_one_by_one(
     lines = written(asked, chosen)
     with source.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["src", "dst", "dport", "at", "sport", "proto", "note"], *lines])
-    batch.explain(policy, source, out)
+    batch.explain(policy, source, out, None)
     judge = Judge(policy)
     expected = [[*line, *judge.outcome(flow, at)] for line, (flow, at) in zip(lines, asked, strict=True)]
     assert rows(out.read_text("utf-8"))[1:] == expected
