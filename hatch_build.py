@@ -12,11 +12,11 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 def compile_catalogues(root: Path) -> None:
-    """Write op25b.mo beside every op25b.po under root/src that is newer than it, or has none.
+    """Write a .mo beside every .po under root/src that is newer than it, or has none.
 
     Raises ValueError, with file and line, for a catalogue that cannot be parsed.
     """
-    for source in sorted(root.glob("src/op25b/locale/*/LC_MESSAGES/op25b.po")):
+    for source in sorted(root.glob("src/op25b/locale/*/LC_MESSAGES/*.po")):
         target = source.with_suffix(".mo")
         if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
             continue

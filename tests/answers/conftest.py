@@ -22,8 +22,12 @@ def speakers() -> dict[Language, Speaker]:
 
 
 def compiled(language: str) -> gettext.GNUTranslations:
-    source = (LOCALE / language / "LC_MESSAGES" / "op25b.po").read_bytes()
-    target = io.BytesIO()
-    write_mo(target, read_po(io.BytesIO(source), locale=language))
-    target.seek(0)
-    return gettext.GNUTranslations(target)
+    found: list[gettext.GNUTranslations] = []
+    for source in sorted((LOCALE / language / "LC_MESSAGES").glob("*.po")):
+        target = io.BytesIO()
+        write_mo(target, read_po(io.BytesIO(source.read_bytes()), locale=language))
+        target.seek(0)
+        found.append(gettext.GNUTranslations(target))
+    for fallback in found[1:]:
+        found[0].add_fallback(fallback)
+    return found[0]

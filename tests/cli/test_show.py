@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import op25b as package
+from op25b import locale
 from op25b.policy.load import load
-from op25b.portal import wording
 from tests.cli.conftest import EXAMPLES, Op25b
 from tests.support.examples import POLICIES
 
@@ -103,7 +103,7 @@ def test_a_terminal_without_japanese(example: Any) -> None:
 def test_a_catalogue_that_is_not_compiled(
     op25b: Op25b, example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wording.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(locale.resources, "files", lambda package: tmp_path)
     result = op25b("explain", example("sonet"), "--from", "198.19.0.1", "--to", "203.0.113.9")
     assert (result.status, result.out) == (3, "")
     assert result.err.endswith("to get it: make setup\n")

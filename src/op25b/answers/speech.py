@@ -1,7 +1,7 @@
 """Speaking one of the two languages: sentences from a catalogue, dates in the language's form.
 
 Messages are English, with named placeholders. What is translated is the literal first argument of `say` (a Speaker)
-and of `mark`; the catalogues are `locale/*/LC_MESSAGES/op25b.po`.
+and of `mark`; the catalogues are `locale/*/LC_MESSAGES/*.po`, one for each room that speaks.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ import typer
 
 from op25b.cli import output
 from op25b.cli.stores import Json
-from op25b.portal import tokens
-from op25b.portal.tokens import Role
+from op25b.portal.api import tokens
+from op25b.portal.api.tokens import Role
 
 app = typer.Typer(
     add_completion=False, help="The HTTP interface to exemptions.", no_args_is_help=True, rich_markup_mode=None

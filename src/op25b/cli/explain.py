@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from op25b import locale
 from op25b.answers.speech import Language
 from op25b.answers.verdicts import text
 from op25b.cli import hosts, output, policyfile
@@ -23,7 +24,6 @@ from op25b.policy.intervals import Address
 from op25b.policy.model import Policy
 from op25b.policy.reasons import Decision
 from op25b.policy.verdict import SMTP, Flow, Judge, Verdict
-from op25b.portal import wording
 
 _STRICTNESS = (Decision.BLOCK, Decision.MONITORED, Decision.PASS)
 
@@ -116,7 +116,7 @@ def _judge(policy: Policy, asked: _Asked, to: str, port: int, at: datetime) -> t
 
 
 def _print(policy: Policy, flow: Flow, verdict: Verdict, at: datetime, name: str, json: bool) -> None:
-    speakers = wording.speakers(ZoneInfo(policy.provider.time_zone))
+    speakers = locale.speakers(ZoneInfo(policy.provider.time_zone))
     words = {language: text(verdict, policy, flow, at, speaker, name) for language, speaker in speakers.items()}
     if json:
         output.data(

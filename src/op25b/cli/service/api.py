@@ -7,8 +7,8 @@ from op25b.cli.service.config import Config
 from op25b.cli.service.part import Part
 from op25b.cli.service.present import Present
 from op25b.policy.model import Policy
-from op25b.portal import job, tokens
-from op25b.portal.config import Api
+from op25b.portal.api import job, tokens
+from op25b.portal.api.config import Api
 from op25b.processes import listening
 
 

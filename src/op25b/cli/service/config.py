@@ -18,7 +18,7 @@ from op25b.policy import syntax
 from op25b.policy.faults import Fault
 from op25b.policy.model import Port, Table
 from op25b.policy.positions import Positions
-from op25b.portal.config import Api
+from op25b.portal.api.config import Api
 from op25b.processes.settings import FOLDER, File
 from op25b.submission import config as mail
 from op25b.submission.config import Accounts, Address, Pop, Postfix, Relay, Submission

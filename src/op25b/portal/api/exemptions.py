@@ -11,11 +11,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from op25b.policy.model import Policy
-from op25b.portal import terms
-from op25b.portal.bodies import Approval, ExemptionShown, HistoryLine, Listed, NewRequest, Renewal, Short, Terms, Why
-from op25b.portal.faults import Faults, Refused
-from op25b.portal.guard import Guard
-from op25b.portal.tokens import Holder, Role
+from op25b.portal.api import terms
+from op25b.portal.api.bodies import (
+    Approval,
+    ExemptionShown,
+    HistoryLine,
+    Listed,
+    NewRequest,
+    Renewal,
+    Short,
+    Terms,
+    Why,
+)
+from op25b.portal.api.faults import Faults, Refused
+from op25b.portal.api.guard import Guard
+from op25b.portal.api.tokens import Holder, Role
 from op25b.store.audit import By, trail
 from op25b.store.engine import Store
 from op25b.subscribers.exemptions import checks, listing, records

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import h11
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from op25b.portal.faults import answer
+Answer = Callable[[int, str, Mapping[str, str]], ASGIApp]
+"""How an application says that it refuses: from a status, a sentence and headers."""
 
 BODY_OCTETS = 16 * 1024
 BODY_SECONDS = 10.0
@@ -19,8 +21,8 @@ _CLOSE = {"Connection": "close"}
 class BoundedBodies:
     """Refuses a body that is too large (413, RFC 9110, 15.5.14) or comes too slowly (408), before it is looked at."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, answer: Answer) -> None:
+        self._app, self._answer = app, answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -29,11 +31,13 @@ class BoundedBodies:
         try:
             body = await asyncio.wait_for(_read(receive), BODY_SECONDS)
         except TimeoutError:
-            late = answer(408, f"the body did not come within {BODY_SECONDS:.0f} seconds; send it at once", _CLOSE)
+            late = self._answer(
+                408, f"the body did not come within {BODY_SECONDS:.0f} seconds; send it at once", _CLOSE
+            )
             await late(scope, receive, send)
             return
         if body is None:
-            large = answer(413, f"the body is larger than {BODY_OCTETS} octets; shorten the texts", _CLOSE)
+            large = self._answer(413, f"the body is larger than {BODY_OCTETS} octets; shorten the texts", _CLOSE)
             await large(scope, receive, send)
             return
         await self._app(scope, _Once(body, receive), send)

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from op25b.answers import terms
 from op25b.answers.speech import Language
+from op25b.locale import speakers
 from op25b.policy.model import Policy
-from op25b.portal.wording import speakers
 
 Counts = Mapping[str, Mapping[str, int]]
 

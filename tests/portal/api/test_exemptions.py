@@ -6,7 +6,7 @@ import threading
 
 from op25b.store import changes
 from op25b.subscribers.exemptions import queries
-from tests.portal.conftest import Portal
+from tests.portal.api.conftest import Portal
 from tests.subscribers.exemptions.conftest import DAY, START
 
 

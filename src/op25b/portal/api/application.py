@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 import op25b
-from op25b.portal import faults
-from op25b.portal.exemptions import Context, router
-from op25b.portal.guard import Guard
-from op25b.portal.limits import BoundedBodies
+from op25b.portal.api import faults
+from op25b.portal.api.exemptions import Context, router
+from op25b.portal.api.guard import Guard
+from op25b.portal.web.limits import BoundedBodies
 
 
 def application(context: Context, guard: Guard) -> FastAPI:
@@ -22,5 +22,5 @@ def application(context: Context, guard: Guard) -> FastAPI:
     )
     made.include_router(router(context, guard))
     faults.install(made, context.log)
-    made.add_middleware(BoundedBodies)
+    made.add_middleware(BoundedBodies, answer=faults.answer)
     return made

@@ -12,8 +12,8 @@ from fastapi.security import HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
 from op25b.errors import UserError
-from op25b.portal.faults import Refused
-from op25b.portal.tokens import Holder, Role, Tokens
+from op25b.portal.api.faults import Refused
+from op25b.portal.api.tokens import Holder, Role, Tokens
 from op25b.subscribers.failures import Failures
 from op25b.subscribers.lockout import block_of
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from op25b.portal import limits
-from op25b.portal.limits import BODY_OCTETS, Http
-from tests.portal.conftest import Portal
+from op25b.portal.web import limits
+from op25b.portal.web.limits import BODY_OCTETS, Http
+from tests.portal.api.conftest import Portal
 
 HEAD = b"POST /exemptions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 

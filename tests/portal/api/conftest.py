@@ -18,12 +18,12 @@ import httpx
 import pytest
 import uvicorn
 
-from op25b.portal import tokens
-from op25b.portal.application import application
-from op25b.portal.exemptions import Context
-from op25b.portal.guard import Guard
-from op25b.portal.job import configuration
-from op25b.portal.tokens import Role, Tokens
+from op25b.portal.api import tokens
+from op25b.portal.api.application import application
+from op25b.portal.api.exemptions import Context
+from op25b.portal.api.guard import Guard
+from op25b.portal.api.tokens import Role, Tokens
+from op25b.portal.web.serving import configuration
 from op25b.processes import listening
 from op25b.store import Store, upgrade
 from tests.subscribers.exemptions.conftest import START, policy

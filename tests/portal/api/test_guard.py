@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from op25b.errors import UserError
-from op25b.portal import tokens
-from op25b.portal.guard import FAILURES
-from op25b.portal.tokens import Holder, Role, Tokens
-from tests.portal.conftest import Portal
+from op25b.portal.api import tokens
+from op25b.portal.api.guard import FAILURES
+from op25b.portal.api.tokens import Holder, Role, Tokens
+from tests.portal.api.conftest import Portal
 
 
 @pytest.fixture

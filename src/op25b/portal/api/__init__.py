@@ -1,0 +1,1 @@
+"""The operators' interface over HTTP: JSON, for programs that hold a token."""

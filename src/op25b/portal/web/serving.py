@@ -1,0 +1,56 @@
+"""An ASGI application on a socket, as a process of the service runs it, until it is told to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from socket import socket
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from op25b.portal.web.limits import Http
+from op25b.processes.board import Meters
+from op25b.processes.stopping import Reload, when_told
+
+CONNECTIONS = 200
+IDLE_SECONDS = 5
+DRAIN_SECONDS = 10
+
+
+async def serve(listening: socket, app: ASGIApp, meters: Meters, parent: int, reload: Reload[Any]) -> None:
+    """Serve until SIGTERM, or until the supervisor has gone (`parent` ends)."""
+    server = _Server(configuration(app), meters)
+
+    def end() -> None:
+        server.should_exit = True
+
+    when_told(parent, end, reload)
+    await server.serve([listening])
+
+
+def configuration(app: ASGIApp) -> uvicorn.Config:
+    """Nothing of the client's is believed (no X-Forwarded-For), nothing but our own lines is logged."""
+    return uvicorn.Config(
+        app, http=Http, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
+        server_header=False, limit_concurrency=CONNECTIONS, timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS, h11_max_incomplete_event_size=16 * 1024,
+    )  # fmt: skip
+
+
+class _Server(uvicorn.Server):
+    """Signals are the job's own matter; at each turn it shows that it works."""
+
+    def __init__(self, config: uvicorn.Config, meters: Meters) -> None:
+        super().__init__(config)
+        self._meters = meters
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        self._meters.alive_at = int(time.monotonic())
+        return await super().on_tick(counter)
