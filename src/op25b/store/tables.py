@@ -271,3 +271,43 @@ quarantine = Table(
     Column("case", ForeignKey("cases.id"), nullable=False, doc="holds the evidence"),
     Column("since", Instant, nullable=False),
 )
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True, doc="the name in the audit trail and among the `approvers`"),
+    Column("password", Text, nullable=False, doc="a hash"),
+    Column("code", LargeBinary, nullable=False, doc="the secret of the one-time codes, sealed with the console's key"),
+    Column("code_step", BigInteger, nullable=False, doc="of the last code that was taken: none is taken twice"),
+    Column("roles", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+staff_sessions = Table(
+    "staff_sessions",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True, doc="SHA-256 of what the browser has"),
+    Column("name", Text, nullable=False),
+    Column("roles", JSON, doc="of who came by OpenID Connect; null: those of the account, as they are now"),
+    Column("began_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Index("ix_staff_sessions_name", "name"),
+)
+
+edges = Table(
+    "edges",
+    metadata,
+    Column("name", Text, primary_key=True, doc="the host that filters"),
+    Column("at", Instant, nullable=False),
+    Column("report", JSON, nullable=False, doc="as op25b.store.edges has it"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("edge", Text, primary_key=True),
+    Column("hour", Instant, primary_key=True),
+    Column("packets", BigInteger, nullable=False, doc="refused within the hour"),
+)
