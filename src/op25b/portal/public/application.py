@@ -12,13 +12,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from op25b.portal.public import pages
 from op25b.portal.public.context import Context
 from op25b.portal.public.navigation import NAVIGATION
+from op25b.portal.public.selfservice import credentials, exemptions, menu
 from op25b.portal.web import faults, languages
 from op25b.portal.web.headers import Headers
 from op25b.portal.web.limits import BoundedBodies
 from op25b.portal.web.static import Static
 from op25b.portal.web.templates import Templates
 
-TEMPLATES = [Path(__file__).parent / "templates"]
+TEMPLATES = [Path(__file__).parent / "templates", Path(__file__).parent / "selfservice" / "templates"]
 
 
 def templates_of(context: Context, static: Static) -> Templates:
@@ -29,7 +30,7 @@ def templates_of(context: Context, static: Static) -> Templates:
         ZoneInfo(provider.time_zone),
         static,
         context.forms,
-        {"provider": provider, "navigation": NAVIGATION},
+        {"provider": provider, "navigation": (*NAVIGATION, *menu.entries(context.policy))},
     )
 
 
@@ -45,7 +46,8 @@ def application(context: Context) -> ASGIApp:
         language = languages.of(request)
         return RedirectResponse(f"/{language}/", 307, {"Vary": "Accept-Language"})
 
-    made.include_router(pages.router(context, templates))
+    for each in (pages, credentials, exemptions):
+        made.include_router(each.router(context, templates))
     faults.install(made, templates, context.log)
     made.add_middleware(BoundedBodies, answer=faults.Answer(templates))
     return Headers(made)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from op25b.policy.model import Network, Port, SingleAddress
 from op25b.policy.table import Table
+from op25b.subscribers.credentials.pop_login import PopServer
 
 
 def _url(text: str) -> str:
@@ -32,3 +33,6 @@ class Portal(Table):
     """Which proxies' word is taken for the visitor's address, as in `["127.0.0.1/32", "::1/128"]`."""
     proxy_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     """The header field in which they write it; the other one is not looked at, as strangers may have written it."""
+    pop: PopServer | None = None
+    """Where customers' POP passwords are checked before they are given credentials; without it, they are those of the
+    accounts in the store."""

@@ -14,6 +14,7 @@ from op25b.portal.public.application import Latest, application
 from op25b.portal.public.config import Portal
 from op25b.portal.public.context import Context
 from op25b.portal.public.numbers import Counted
+from op25b.portal.public.selfservice.kept import kept
 from op25b.portal.web.serving import serve
 from op25b.processes import logs
 from op25b.processes.board import Board, Meters
@@ -44,9 +45,11 @@ def work(
     opened = Store(store)
     try:
         context = Context(
-            policy, settings, opened, lambda: datetime.now(UTC), os.urandom, key, log, lambda metric: meters.add(metric)
-        )
+            policy, settings, opened, lambda: datetime.now(UTC), os.urandom, key, log,
+            lambda metric: meters.add(metric), kept(opened, settings.pop, os.urandom),
+        )  # fmt: skip
         asyncio.run(_serve(listening, context, reread, meters, parent))
+        context.selfservice.passwords.close()
     finally:
         opened.close()
 
