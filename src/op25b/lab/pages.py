@@ -19,12 +19,13 @@ PORT, CONSOLE_PORT = 9580, 9581
 _LOOPBACK = "127.0.0.1"
 
 
-def service_toml() -> str:
-    """Pure: what `op25b serve` is told."""
+def service_toml(host: str) -> str:
+    """Pure: what `op25b serve` is told; `host`: the name that the pages are found by."""
     return f"""\
 policy = "policy.toml"
 store = "{STORE}"
 [portal]
+url = "http://{host}:{PORT}"
 address = "::"
 port = {PORT}
 """
@@ -35,7 +36,7 @@ def begin(lab: Lab, policy: str) -> service.Starting:
     folder = lab.files / NAME
     (folder / "etc").mkdir(parents=True)
     (folder / "policy.toml").write_text(policy)
-    (folder / "service.toml").write_text(service_toml())
+    (folder / "service.toml").write_text(service_toml(lab.plan.pages))
     return service.Starting.begin(lab, NAME, NAME)
 
 
