@@ -26,7 +26,7 @@ policy = "policy.toml"
 store = "{STORE}"
 [portal]
 url = "http://{host}:{PORT}"
-address = "::"
+addresses = ["0.0.0.0", "::"]
 port = {PORT}
 """
 
