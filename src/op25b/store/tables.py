@@ -271,3 +271,72 @@ quarantine = Table(
     Column("case", ForeignKey("cases.id"), nullable=False, doc="holds the evidence"),
     Column("since", Instant, nullable=False),
 )
+
+once = Table(
+    "once",
+    metadata,
+    Column("key", Text, primary_key=True, doc="the ENVID of a message that must not leave twice"),
+    Column("queue_id", Text, doc="the one message that leaves under the key; null: no relay has seen it yet"),
+    Column("state", Text, nullable=False, doc="as op25b.store.once has them"),
+    Column("detail", Text, nullable=False, doc="what the next hop said"),
+    Column("at", Instant, nullable=False, doc="since when it is in this state"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("phase", Text, nullable=False),
+    Column("stage", Text, nullable=False, doc="as op25b.rollout.stages names it, with the date that it tells"),
+    Column("subscriber", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("way", Text, nullable=False, doc="mail, fax or letter"),
+    Column("address", Text, doc="of the mail"),
+    Column("key", ForeignKey("once.key"), unique=True, doc="of the mail"),
+    Column("planned_at", Instant, nullable=False),
+    Column("taken_at", Instant, doc="when the sending server said that it has the mail"),
+    Column("refused", Text, doc="what the sending server said instead, for good"),
+    Column("printed_at", Instant, doc="when it was put into a file of letters or faxes"),
+    UniqueConstraint("phase", "stage", "subscriber", name="uq_notices_phase"),
+    Index("ix_notices_subscriber", "subscriber"),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True, doc="the name in the audit trail and among the `approvers`"),
+    Column("password", Text, nullable=False, doc="a hash"),
+    Column("code", LargeBinary, nullable=False, doc="the secret of the one-time codes, sealed with the console's key"),
+    Column("code_step", BigInteger, nullable=False, doc="of the last code that was taken: none is taken twice"),
+    Column("roles", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+staff_sessions = Table(
+    "staff_sessions",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True, doc="SHA-256 of what the browser has"),
+    Column("name", Text, nullable=False),
+    Column("roles", JSON, doc="of who came by OpenID Connect; null: those of the account, as they are now"),
+    Column("began_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Index("ix_staff_sessions_name", "name"),
+)
+
+edges = Table(
+    "edges",
+    metadata,
+    Column("name", Text, primary_key=True, doc="the host that filters"),
+    Column("at", Instant, nullable=False),
+    Column("report", JSON, nullable=False, doc="as op25b.store.edges has it"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("edge", Text, primary_key=True),
+    Column("hour", Instant, primary_key=True),
+    Column("packets", BigInteger, nullable=False, doc="refused within the hour"),
+)
