@@ -112,7 +112,10 @@ def metrics_page() -> str:
     """Every name under /metrics."""
     registry = CollectorRegistry()
     parts = [metrics.shown(metrics.board(1)), relay_metrics.shown(relay_metrics.RelayBoard([]))]
-    parts += [part.shown("", board) for board in (leases.board(), enforcer.board(), follower.board(), api.board(), portal.board())]
+    parts += [
+        part.shown("", board)
+        for board in (leases.board(), enforcer.board(), follower.board(), api.board(), portal.board())
+    ]
     parts.append(watch_job.shown(watch_job.board()))
     registry.register(health.Numbers(parts))
     lines = [
