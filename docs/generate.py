@@ -24,7 +24,7 @@ from op25b.cli.service import config, enforcer, follower, leases, part
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
 from op25b.portal.api import job as api
-from op25b.portal.public import job as portal
+from op25b.portal.public import job as pages
 from op25b.processes import health
 from op25b.ruleset.limits import limits
 from op25b.submission import config as mail_config

@@ -1,4 +1,4 @@
-"""Outages and maintenance: the desk writes of them in both languages, the customers' pages and the console show them."""
+"""Outages and maintenance: the desk writes of them in both languages, the pages and the console show them."""
 
 from __future__ import annotations
 
