@@ -114,7 +114,7 @@ def metrics_page() -> str:
     parts = [metrics.shown(metrics.board(1)), relay_metrics.shown(relay_metrics.RelayBoard([]))]
     parts += [
         part.shown("", board)
-        for board in (leases.board(), enforcer.board(), follower.board(), api.board(), portal.board())
+        for board in (leases.board(), enforcer.board(), follower.board(), api.board(), pages.board())
     ]
     parts.append(watch_job.shown(watch_job.board()))
     registry.register(health.Numbers(parts))
