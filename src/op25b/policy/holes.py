@@ -35,6 +35,8 @@ def warnings(parts: Parts, where: Positions) -> Iterator[Fault]:
         _exemptions(parts),
         _filter(parts),
         _submission(parts),
+        _names(parts),
+        _credentials(parts),
     ):
         yield Fault(*where.value(place), what, mend, "warning")
 
@@ -246,3 +248,32 @@ def _submission(parts: Parts) -> Iterator[Hole]:
     if not parts.submission.trace_days:
         what = "nobody can say who sent a message once it has left, when a complaint comes"
         yield ("submission", "trace_days"), what, "write trace_days = 90"
+
+
+def _names(parts: Parts) -> Iterator[Hole]:
+    """Words that a page would show raw beside others that have a name, and names that no page shows."""
+    names = [name.word for name in parts.information.names]
+    if not names or "pools" in parts.faulty:
+        return
+    unnamed: dict[str, Path] = {}
+    used = set()
+    for path, pool in parts.pools:
+        used |= {pool.name, pool.line, pool.region, pool.contract}
+        for key in ("line", "region", "contract"):
+            word = getattr(pool, key)
+            if word is not None and word not in names:
+                unnamed.setdefault(word, (*path, key))
+    for word, place in unnamed.items():
+        what = f"pages call {place[-1]} {word!r} by that word, for it has no name in [[information.names]]"
+        yield place, what, f'write {{ word = {quoted(word)}, ja = "...", en = "..." }} there'
+    for number, word in enumerate(names):
+        if word not in used:
+            what = f"the name for {word!r} is never shown: no pool, line, region or contract is called that"
+            yield ("information", "names", number), what, "take it out, or write a word of a pool"
+
+
+def _credentials(parts: Parts) -> Iterator[Hole]:
+    given = parts.credentials
+    if given.user_name == "issued" and not given.self_service and not given.on_notice:
+        what = "user names for SMTP AUTH are issued, and a customer is not told where"
+        yield ("credentials", "user_name"), what, "write self_service = true or on_notice = true"

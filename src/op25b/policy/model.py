@@ -7,15 +7,15 @@ is checked where the file is loaded (`op25b.policy.load`).
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, time
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from op25b.policy.credentials import Credentials
 from op25b.policy.fields import (
-    aware,
     closed_day,
     filter_port,
     host_name,
@@ -25,7 +25,10 @@ from op25b.policy.fields import (
     slug,
     zone,
 )
+from op25b.policy.information import Information
 from op25b.policy.leases import Leases
+from op25b.policy.period import Instant as Instant
+from op25b.policy.period import Period as Period
 from op25b.policy.table import Table as Table
 from op25b.policy.table import Words as Words
 from op25b.policy.terms import ExemptionTerms
@@ -33,7 +36,6 @@ from op25b.policy.watching import Watch
 
 Slug = Annotated[str, AfterValidator(slug)]
 Host = Annotated[str, AfterValidator(host_name)]
-Instant = Annotated[datetime, BeforeValidator(aware)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]
 SingleAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
 Port = Annotated[int, AfterValidator(port)]
@@ -150,13 +152,6 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
-class Period(Table):
-    """From an instant until another, the first included, the last not."""
-
-    from_: Instant = Field(alias="from")
-    until: Instant
-
-
 class Phase(Table):
     """From when until when a scope of pools is announced, monitored or enforced.
 
@@ -245,3 +240,5 @@ class Policy(Table):
     exemption_terms: ExemptionTerms = ExemptionTerms()
     watch: Watch = Watch()
     leases: Leases = Leases()
+    information: Information = Information()
+    credentials: Credentials = Credentials()

@@ -88,6 +88,17 @@ EXAMPLES = {
     "leases": "a table [leases]",
     "expire_hours": "expire_hours = 24",
     "leases.keep_days": "keep_days = 90",
+    "information": "a table [information]",
+    "reasons": 'reasons = ["bypass", "together"]',
+    "offers": "[[information.offers]], one header for each offer",
+    "names": "[[information.names]], one header for each word",
+    "information.kind": 'kind = "junk-filter"',
+    "information.name": 'name = { ja = "...", en = "..." }',
+    "url": 'url = "https://www.example.net/support/"',
+    "word": 'word = "b-flets"',
+    "credentials": "a table [credentials]",
+    "reissue": "a table [credentials.reissue]",
+    "free": "free = { from = 2008-03-24T00:00:00+09:00, until = 2008-05-01T00:00:00+09:00 }",
 }
 """What to write for a key, or for a key of one of the file's tables; all that must be there have one."""
 
@@ -98,6 +109,8 @@ _NOUNS = {
     "exemptions": "exemption",
     "brands": "brand",
     "contacts": "contact",
+    "offers": "offer",
+    "names": "name",
 }
 
 

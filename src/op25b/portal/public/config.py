@@ -1,0 +1,34 @@
+"""The customers' pages' table of the service's configuration."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from op25b.policy.model import Network, Port, SingleAddress
+from op25b.policy.table import Table
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise ValueError(
+            f"{text!r} is not the address of a whole site; write it as visitors do: https://portal.example.net"
+        )
+    return text.rstrip("/")
+
+
+class Portal(Table):
+    """The customers' pages. It speaks plain HTTP: beyond this host, a proxy in front of it does the TLS."""
+
+    url: Annotated[str, AfterValidator(_url)]
+    """What visitors write to come here, as in `https://portal.example.net`: forms are taken from there only."""
+    address: SingleAddress = IPv4Address("127.0.0.1")
+    port: Port = 9580
+    trusted_proxies: tuple[Network, ...] = Field(default=(), strict=False)
+    """Which proxies' word is taken for the visitor's address, as in `["127.0.0.1/32", "::1/128"]`."""
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The header field in which they write it; the other one is not looked at, as strangers may have written it."""
