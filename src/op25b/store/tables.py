@@ -272,6 +272,35 @@ quarantine = Table(
     Column("since", Instant, nullable=False),
 )
 
+once = Table(
+    "once",
+    metadata,
+    Column("key", Text, primary_key=True, doc="the ENVID of a message that must not leave twice"),
+    Column("queue_id", Text, doc="the one message that leaves under the key; null: no relay has seen it yet"),
+    Column("state", Text, nullable=False, doc="as op25b.store.once has them"),
+    Column("detail", Text, nullable=False, doc="what the next hop said"),
+    Column("at", Instant, nullable=False, doc="since when it is in this state"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("phase", Text, nullable=False),
+    Column("stage", Text, nullable=False, doc="as op25b.rollout.stages names it, with the date that it tells"),
+    Column("subscriber", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("way", Text, nullable=False, doc="mail, fax or letter"),
+    Column("address", Text, doc="of the mail"),
+    Column("key", ForeignKey("once.key"), unique=True, doc="of the mail"),
+    Column("planned_at", Instant, nullable=False),
+    Column("taken_at", Instant, doc="when the sending server said that it has the mail"),
+    Column("refused", Text, doc="what the sending server said instead, for good"),
+    Column("printed_at", Instant, doc="when it was put into a file of letters or faxes"),
+    UniqueConstraint("phase", "stage", "subscriber", name="uq_notices_phase"),
+    Index("ix_notices_subscriber", "subscriber"),
+)
+
 staff = Table(
     "staff",
     metadata,
