@@ -25,7 +25,7 @@ from op25b.portal.api.bodies import (
 )
 from op25b.portal.api.faults import Faults, Refused
 from op25b.portal.api.guard import Guard
-from op25b.portal.api.tokens import Holder, Role
+from op25b.portal.staff.roles import Action, Person
 from op25b.store.audit import By, trail
 from op25b.store.engine import Store
 from op25b.subscribers.exemptions import checks, listing, records
@@ -62,7 +62,7 @@ class Context:
     def desk(self) -> Desk:
         return Desk(self.store, self.policy)
 
-    def by(self, holder: Holder, why: str = "") -> By:
+    def by(self, holder: Person, why: str = "") -> By:
         return By(holder.name, self.clock(), why)
 
     def published(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Context:
                     self._counted = now, listing.counts(connection, now)
             return terms.published(self.policy, self._counted[1])
 
-    def answered(self, response: Response, exemption: Exemption, who: Holder, step: str) -> dict[str, Any]:
+    def answered(self, response: Response, exemption: Exemption, who: Person, step: str) -> dict[str, Any]:
         self.count()
         self.log.info("exemption changed", exemption=exemption.id, step=step, state=exemption.state, who=who.name)
         return _tagged(response, exemption)
@@ -83,9 +83,9 @@ class Context:
 def router(context: Context, guard: Guard) -> APIRouter:
     """All paths."""
     made = APIRouter(responses=_STATUSES)
-    _reading(made, context, guard.needs(Role.READ))
-    _asking(made, context, guard.needs(Role.DESK))
-    _deciding(made, context, guard.needs(Role.APPROVER))
+    _reading(made, context, guard.needs(Action.SEE_EXEMPTIONS))
+    _asking(made, context, guard.needs(Action.ASK_EXEMPTION))
+    _deciding(made, context, guard.needs(Action.DECIDE_EXEMPTION))
 
     @made.get("/terms", response_model=Terms)
     def published() -> dict[str, Any]:
@@ -98,7 +98,7 @@ def router(context: Context, guard: Guard) -> APIRouter:
 def _reading(made: APIRouter, context: Context, reader: Any) -> None:
     @made.get("/exemptions", response_model=Listed)
     def listed(
-        holder: Holder = reader,
+        holder: Person = reader,
         state: Annotated[list[State] | None, Query(description="All that are not over if left out.")] = None,
         kind: Annotated[list[Kind] | None, Query()] = None,
         subscriber: Annotated[Short | None, Query()] = None,
@@ -116,13 +116,13 @@ def _reading(made: APIRouter, context: Context, reader: Any) -> None:
         return {"exemptions": [exemption.shown() for exemption in page], "next": following}
 
     @made.get("/exemptions/{number}", response_model=ExemptionShown)
-    def one(number: Number, response: Response, holder: Holder = reader) -> dict[str, Any]:
+    def one(number: Number, response: Response, holder: Person = reader) -> dict[str, Any]:
         """One exemption; its ETag is for the steps."""
         with context.store.read() as connection:
             return _tagged(response, listing.one(connection, number, context.clock()))
 
     @made.get("/exemptions/{number}/history", response_model=list[HistoryLine])
-    def history(number: Number, holder: Holder = reader) -> list[dict[str, Any]]:
+    def history(number: Number, holder: Person = reader) -> list[dict[str, Any]]:
         """Who did what to it, when and why; oldest first."""
         with context.store.read() as connection:
             listing.one(connection, number, context.clock())
@@ -132,7 +132,7 @@ def _reading(made: APIRouter, context: Context, reader: Any) -> None:
 
 def _asking(made: APIRouter, context: Context, clerk: Any) -> None:
     @made.post("/exemptions", status_code=201, response_model=ExemptionShown)
-    def request(body: NewRequest, response: Response, holder: Holder = clerk) -> dict[str, Any]:
+    def request(body: NewRequest, response: Response, holder: Person = clerk) -> dict[str, Any]:
         """Note a request. Nothing is exempt yet."""
         exemption = context.desk.request(body.asked(), context.by(holder))
         response.headers["Location"] = f"/exemptions/{exemption.id}"
@@ -140,7 +140,7 @@ def _asking(made: APIRouter, context: Context, clerk: Any) -> None:
 
     @made.post("/exemptions/{number}/review", response_model=ExemptionShown)
     def review(
-        number: Number, body: Why, response: Response, if_match: IfMatch = None, holder: Holder = clerk
+        number: Number, body: Why, response: Response, if_match: IfMatch = None, holder: Person = clerk
     ) -> dict[str, Any]:
         """Look at the criteria, before an approval or a renewal."""
         by = context.by(holder, body.why)
@@ -154,7 +154,7 @@ def _asking(made: APIRouter, context: Context, clerk: Any) -> None:
 def _deciding(made: APIRouter, context: Context, approver: Any) -> None:
     @made.post("/exemptions/{number}/approve", response_model=ExemptionShown)
     def approve(
-        number: Number, body: Approval, response: Response, if_match: IfMatch = None, holder: Holder = approver
+        number: Number, body: Approval, response: Response, if_match: IfMatch = None, holder: Person = approver
     ) -> dict[str, Any]:
         """Grant what was reviewed, or be the first of two persons."""
         by = context.by(holder, body.why)
@@ -163,7 +163,7 @@ def _deciding(made: APIRouter, context: Context, approver: Any) -> None:
 
     @made.post("/exemptions/{number}/renew", response_model=ExemptionShown)
     def renew(
-        number: Number, body: Renewal, response: Response, if_match: IfMatch = None, holder: Holder = approver
+        number: Number, body: Renewal, response: Response, if_match: IfMatch = None, holder: Person = approver
     ) -> dict[str, Any]:
         """Prolong it after a review, or be the first of two persons."""
         by, seen = context.by(holder, body.why), _seen(if_match)
@@ -177,7 +177,7 @@ def _deciding(made: APIRouter, context: Context, approver: Any) -> None:
 def _closing(made: APIRouter, context: Context, step: Closing, role: Any, says: str) -> None:
     @made.post(f"/exemptions/{{number}}/{step}", response_model=ExemptionShown, name=str(step), description=says)
     def close(
-        number: Number, body: Why, response: Response, if_match: IfMatch = None, holder: Holder = role
+        number: Number, body: Why, response: Response, if_match: IfMatch = None, holder: Person = role
     ) -> dict[str, Any]:
         done = context.desk.close(number, step, context.by(holder, body.why), _seen(if_match))
         return context.answered(response, done, holder, step)

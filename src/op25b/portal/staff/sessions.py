@@ -7,13 +7,12 @@ by itself after a while of silence and, used or not, after a working day.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 
 from op25b.portal.staff.codes import Random
-from op25b.portal.staff.roles import Action, Role, may
+from op25b.portal.staff.roles import Person, Role
 from op25b.store.audit import By, record
 from op25b.store.engine import Store
 from op25b.store.tables import staff, staff_sessions
@@ -23,17 +22,6 @@ LONGEST = timedelta(hours=10)
 _TOUCHED = timedelta(minutes=1)
 """How exactly the store knows when a session was last seen."""
 _OCTETS = 32
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who asks: the name of the audit trail, and the roles."""
-
-    name: str
-    roles: frozenset[Role]
-
-    def may(self, action: Action) -> bool:
-        return may(self.roles, action)
 
 
 class Sessions:
