@@ -25,6 +25,7 @@ from op25b.policy.fields import (
     slug,
     zone,
 )
+from op25b.policy.incoming import Incoming
 from op25b.policy.information import Information
 from op25b.policy.leases import Leases
 from op25b.policy.period import Instant as Instant
@@ -84,6 +85,7 @@ class Brand(Table):
     name: Slug
     display: Words
     domains: tuple[Host, ...] = Field(default=(), strict=False)
+    incoming: tuple[Incoming, ...] = Field(default=(), strict=False)
 
 
 class Provider(Table):

@@ -59,4 +59,4 @@ async def _serve(
     def take(policy: Policy) -> None:
         context.policy = policy
 
-    await serve(listening, application(context, guard), meters, parent, Reload(reread, take, context.log))
+    await serve([listening], application(context, guard), meters, parent, Reload(reread, take, context.log))
