@@ -342,6 +342,19 @@ refusals = Table(
     Column("packets", BigInteger, nullable=False, doc="refused within the hour"),
 )
 
+bulletins = Table(
+    "bulletins",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False, doc="outage or maintenance"),
+    Column("ja", Text, nullable=False),
+    Column("en", Text, nullable=False),
+    Column("from_at", Instant, nullable=False),
+    Column("until_at", Instant, doc="null: nobody knows yet when it is over"),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_bulletins_until_at", "until_at"),
+)
+
 acceptances = Table(
     "acceptances",
     metadata,

@@ -7,11 +7,9 @@ import poplib
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator
-
-from op25b.policy.fields import host_name, port
+from op25b.policy.model import Host, Port
 from op25b.policy.table import Table
 from op25b.subscribers.credentials.proofs import Away
 
@@ -25,8 +23,8 @@ _NOT_NOW = (b"[SYS/TEMP]", b"[SYS/PERM]", b"[LOGIN-DELAY]")
 class PopServer(Table):
     """The POP server that knows the customers' passwords. It is spoken to over TLS only, by a name that verifies."""
 
-    host: Annotated[str, AfterValidator(host_name)]
-    port: Annotated[int, AfterValidator(port)] = 995
+    host: Host
+    port: Port = 995
     tls: Literal["implicit", "starttls"] = "implicit"
     """Implicit: from the first byte, as on port 995. Starttls: by STLS, as on port 110."""
     user_name: Literal["address", "local-part"] = "address"

@@ -16,6 +16,7 @@ from op25b.portal.public.selfservice import forms
 from op25b.portal.public.selfservice.forms import ADDRESS, NAME, Field, Filled, Said
 from op25b.portal.public.selfservice.servers import servers
 from op25b.portal.public.selfservice.visits import block, too_often, visitor
+from op25b.portal.public.site import Site
 from op25b.portal.web import languages
 from op25b.portal.web.forms import Posted
 from op25b.portal.web.templates import Templates
@@ -75,9 +76,9 @@ _SAID = {
 }
 
 
-def router(context: Context, templates: Templates) -> APIRouter:
+def router(site: Site) -> APIRouter:
     """Their paths: those that the policy offers."""
-    made = APIRouter()
+    made, context, templates = APIRouter(), site.context, site.templates
     offered = context.policy.credentials
 
     @made.get(PATH)

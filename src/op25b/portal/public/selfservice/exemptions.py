@@ -18,6 +18,7 @@ from op25b.portal.public.context import Context
 from op25b.portal.public.selfservice import forms
 from op25b.portal.public.selfservice.forms import ADDRESS, NAME, Field, Filled, Said
 from op25b.portal.public.selfservice.visits import too_often, visitor
+from op25b.portal.public.site import Site
 from op25b.portal.web import languages
 from op25b.portal.web.forms import Posted, narrow
 from op25b.portal.web.templates import Templates
@@ -77,9 +78,9 @@ _CHECKS: Mapping[str, Callable[[Kind, str, Policy], object]] = {
 }
 
 
-def router(context: Context, templates: Templates) -> APIRouter:
+def router(site: Site) -> APIRouter:
     """Their paths; the forms where the policy offers exemptions."""
-    made = APIRouter()
+    made, context, templates = APIRouter(), site.context, site.templates
 
     @made.get(PATH)
     def overview(request: Request) -> Response:
