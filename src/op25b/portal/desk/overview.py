@@ -72,7 +72,9 @@ def look(context: Context) -> Overview:
             exemptions={state.value: count for state, count in listing.by_state(connection, now).items()},
             cases={kind.value: count for kind, count in cases.by_kind(connection).items()},
             quarantined=len(cases.quarantined(connection)),
-            queue=None if context.spool is None else dict(queue.look(context, Filter()).counts),
+            queue=None
+            if context.spool is None
+            else {str(state): count for state, count in queue.look(context, Filter()).counts.items()},
             edges=[_shown(edge, context) for edge in edges.reports(connection)],
             refused=[
                 Hour(hour=hour, packets=packets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fastapi import Request, Response
 
@@ -42,7 +43,7 @@ class Site:
             self.context.clock(),
         )
 
-    def page(self, request: Request, name: str, **values: object) -> Response:
+    def page(self, request: Request, name: str, **values: Any) -> Response:
         """A page from a template."""
         return self.templates.page(request, name, **values)
 
