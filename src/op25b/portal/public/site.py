@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from fastapi import Request, Response
+from fastapi import Request
 
 from op25b.answers.speech import LANGUAGES, Language, Speaker
 from op25b.policy.intervals import Address
@@ -41,10 +41,6 @@ class Site:
             self.proxies.visitor(request),
             self.context.clock(),
         )
-
-    def page(self, request: Request, name: str, **values: object) -> Response:
-        """A page from a template."""
-        return self.templates.page(request, name, **values)
 
 
 @dataclass(frozen=True)
