@@ -177,6 +177,8 @@ class Phase(Table):
     """How a tentative date is put into words, 'mid-January 2011'."""
     settings_period: Period | None = None
     """When customers are asked to change their settings (claim N3)."""
+    remind_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = Field(default=(14,), strict=False)
+    """How many days before the end of the settings period, or before `from`, reminders are due."""
     ports: tuple[Annotated[int, AfterValidator(filter_port)], ...] = Field(default=(25,), strict=False, min_length=1)
 
 

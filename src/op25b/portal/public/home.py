@@ -41,7 +41,9 @@ def router(site: Site) -> APIRouter:
         pool = None if visit.address is None else site.standings.pool_of(visit.address)
         with site.context.store.read() as connection:
             told = notices.current(connection, visit)
-            found = None if visit.address is None or pool is None else _found(site, connection, visit, visit.address, pool)
+            found = (
+                None if visit.address is None or pool is None else _found(site, connection, visit, visit.address, pool)
+            )
         return site.templates.page(request, "home.html", notices=told, address=visit.address, found=found)
 
     return made
