@@ -116,14 +116,22 @@ class _Teller:
         if self._several:
             yield Paragraph(reasons.who(self.policy, say))
             return
-        yield Paragraph(say.paragraph(reasons.why(case, self.policy, self.told.situation, say)))
+        yield Paragraph(say.paragraph(reasons.why(case, self._line(), self.policy, self.told.situation, say)))
         if case.port != SMTP or case.source.pool < 0:
             return
-        yield Definitions(tuple(reasons.conditions(case, self.policy, say)))
+        if len({each.line for each in self.told.cases}) > 1:
+            yield Paragraph(reasons.who(self.policy, say))
+            return
+        yield Definitions(tuple(reasons.conditions(case, self._line(), self.policy, say)))
         if case.line and case.server and case.affected in (Affected.YES, Affected.LATER):
             yield Paragraph(say("Both conditions hold."))
         elif not (case.line and case.server):
             yield Paragraph(say("Only who meets both conditions is affected."))
+
+    def _line(self) -> str:
+        """What the lines are called that the situation may mean."""
+        pools = [self.policy.pools[case.source.pool] for case in self.told.cases if case.source.pool >= 0]
+        return self.say.listed(dict.fromkeys(called(pool, self.policy, self.say) for pool in pools))
 
     def what_to_do(self) -> Iterator[Block]:
         """Remedies in order, after what the program or the symptom asks for first."""
