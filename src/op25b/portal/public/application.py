@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from op25b.portal.public import affected, home, pages, trouble
+from op25b.portal.public import affected, checking, home, pages, trouble
 from op25b.portal.public.context import Context
 from op25b.portal.public.navigation import NAVIGATION
 from op25b.portal.public.site import Site
@@ -47,7 +47,7 @@ def application(context: Context) -> ASGIApp:
         return RedirectResponse(f"/{language}/", 307, {"Vary": "Accept-Language"})
 
     site = Site(context, templates)
-    for each in (home, affected, trouble, pages):
+    for each in (home, affected, trouble, checking, pages):
         made.include_router(each.router(site))
     faults.install(made, templates, context.log)
     made.add_middleware(BoundedBodies, answer=faults.Answer(templates))

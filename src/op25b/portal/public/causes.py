@@ -10,7 +10,7 @@ from op25b.answers.situation import Affected, Answer
 from op25b.answers.speech import Speaker
 from op25b.policy.model import Policy, PopBeforeSmtp
 from op25b.policy.reasons import Reason
-from op25b.policy.verdict import SMTP, SUBMISSION
+from op25b.policy.verdict import SUBMISSION
 from op25b.portal.public.notices import Notice
 
 
@@ -62,9 +62,13 @@ def _own(answer: Answer, say: Speaker) -> tuple[State, str]:
 
 def _others(answer: Answer, provider: str, say: Speaker) -> tuple[State, str]:
     if not _elsewhere(answer):
-        return State.NO, say("You send from a line of {provider}, so another provider's rules do not matter.", provider=provider)
+        return State.NO, say(
+            "You send from a line of {provider}, so another provider's rules do not matter.", provider=provider
+        )
     if answer.situation.port in SUBMISSION:
-        return State.POSSIBLE, say("Providers leave this port open, but a company's or a school's network may close it.")
+        return State.POSSIBLE, say(
+            "Providers leave this port open, but a company's or a school's network may close it."
+        )
     return State.POSSIBLE, say("The provider of that line may restrict port 25. Please set port 587, or ask there.")
 
 
@@ -75,7 +79,9 @@ def _outside(answer: Answer, policy: Policy, say: Speaker) -> tuple[State, str]:
         return State.NO, say("This counts only when you send from outside our network.")
     if not answer.read_mail_first:
         return State.NO, say("This counts only for port 25 of our sending server, which you do not use.")
-    return State.POSSIBLE, say("Our sending server takes mail on port 25 from outside only soon after you received mail.")
+    return State.POSSIBLE, say(
+        "Our sending server takes mail on port 25 from outside only soon after you received mail."
+    )
 
 
 def _settings(answer: Answer, say: Speaker) -> tuple[State, str]:
