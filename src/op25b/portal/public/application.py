@@ -9,16 +9,19 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from op25b.portal import setup
 from op25b.portal.public import pages
 from op25b.portal.public.context import Context
 from op25b.portal.public.navigation import NAVIGATION
+from op25b.portal.setup import discovery
+from op25b.portal.setup import pages as setup_pages
 from op25b.portal.web import faults, languages
 from op25b.portal.web.headers import Headers
 from op25b.portal.web.limits import BoundedBodies
 from op25b.portal.web.static import Static
 from op25b.portal.web.templates import Templates
 
-TEMPLATES = [Path(__file__).parent / "templates"]
+TEMPLATES = [Path(__file__).parent / "templates", setup.TEMPLATES]
 
 
 def templates_of(context: Context, static: Static) -> Templates:
@@ -46,6 +49,8 @@ def application(context: Context) -> ASGIApp:
         return RedirectResponse(f"/{language}/", 307, {"Vary": "Accept-Language"})
 
     made.include_router(pages.router(context, templates))
+    made.include_router(discovery.router(context.policy, context.clock))
+    made.include_router(setup_pages.router(context, templates))
     faults.install(made, templates, context.log)
     made.add_middleware(BoundedBodies, answer=faults.Answer(templates))
     return Headers(made)
