@@ -37,6 +37,7 @@ def warnings(parts: Parts, where: Positions) -> Iterator[Fault]:
         _filter(parts),
         _submission(parts),
         _names(parts),
+        _offers(parts),
         _credentials(parts),
         _incoming(parts),
     ):
@@ -258,7 +259,7 @@ def _names(parts: Parts) -> Iterator[Hole]:
     if not names or "pools" in parts.faulty:
         return
     unnamed: dict[str, Path] = {}
-    used = set()
+    used: set[str | None] = set()
     for path, pool in parts.pools:
         used |= {pool.name, pool.line, pool.region, pool.contract}
         for key in ("line", "region", "contract"):
@@ -268,10 +269,22 @@ def _names(parts: Parts) -> Iterator[Hole]:
     for word, place in unnamed.items():
         what = f"pages call {place[-1]} {word!r} by that word, for it has no name in [[information.names]]"
         yield place, what, f'write {{ word = {quoted(word)}, ja = "...", en = "..." }} there'
+    yield from _unused_names(names, used)
+
+
+def _unused_names(names: list[str], used: set[str | None]) -> Iterator[Hole]:
     for number, word in enumerate(names):
         if word not in used:
             what = f"the name for {word!r} is never shown: no pool, line, region or contract is called that"
             yield ("information", "names", number), what, "take it out, or write a word of a pool"
+
+
+def _offers(parts: Parts) -> Iterator[Hole]:
+    lines = {pool.line for _, pool in parts.pools}
+    for number, offer in enumerate(parts.information.offers):
+        if offer.line is not None and offer.line not in lines and "pools" not in parts.faulty:
+            what = f"an offer runs on line {offer.line!r}, which no pool has"
+            yield ("information", "offers", number, "line"), what, "write the line of a pool, or take it out"
 
 
 def _credentials(parts: Parts) -> Iterator[Hole]:

@@ -46,6 +46,8 @@ class Offer(Table):
     kind: Annotated[OfferKind, Field(strict=False)]
     name: Words
     url: Url | None = None
+    line: str | None = None
+    """The line that a hosting service runs on, as its pool says it: whether the service is affected follows."""
 
 
 class Name(Words):

@@ -14,8 +14,9 @@ from op25b.processes import listening
 
 
 def made(present: Present, settings: Portal) -> Part:
-    """The socket is made, nothing runs yet. Raises UserError and Missing for what cannot be had."""
-    bound, numbers, key = listening.single(settings.address, settings.port), job.board(), os.urandom(32)
+    """The sockets are made, nothing runs yet. Raises UserError and Missing for what cannot be had."""
+    bound = [listening.single(address, settings.port) for address in settings.addresses]
+    numbers, key = job.board(), os.urandom(32)
 
     def run(parent: int) -> None:
         def reread() -> Policy:
@@ -24,4 +25,4 @@ def made(present: Present, settings: Portal) -> Part:
         job.work(bound, settings, present.config.store, present.policy, reread, key, numbers.of(), parent)
 
     shown = [part.shown("portal", numbers)]
-    return Part([part.job("portal", run, numbers, [bound])], shown, check=part.store_is_current)
+    return Part([part.job("portal", run, numbers, bound)], shown, check=part.store_is_current)

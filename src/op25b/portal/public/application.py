@@ -10,9 +10,10 @@ from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from op25b.portal import setup
-from op25b.portal.public import pages
+from op25b.portal.public import affected, home, pages, trouble
 from op25b.portal.public.context import Context
 from op25b.portal.public.navigation import NAVIGATION
+from op25b.portal.public.site import Site
 from op25b.portal.setup import discovery
 from op25b.portal.setup import pages as setup_pages
 from op25b.portal.web import faults, languages
@@ -48,9 +49,9 @@ def application(context: Context) -> ASGIApp:
         language = languages.of(request)
         return RedirectResponse(f"/{language}/", 307, {"Vary": "Accept-Language"})
 
-    made.include_router(pages.router(context, templates))
-    made.include_router(discovery.router(context.policy, context.clock))
-    made.include_router(setup_pages.router(context, templates))
+    site = Site(context, templates)
+    for each in (home, affected, trouble, pages, setup_pages, discovery):
+        made.include_router(each.router(site))
     faults.install(made, templates, context.log)
     made.add_middleware(BoundedBodies, answer=faults.Answer(templates))
     return Headers(made)

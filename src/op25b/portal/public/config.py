@@ -36,7 +36,8 @@ class Portal(Table):
 
     url: Annotated[str, AfterValidator(_url)]
     """What visitors write to come here, as in `https://portal.example.net`: forms are taken from there only."""
-    address: SingleAddress = IPv4Address("127.0.0.1")
+    addresses: tuple[SingleAddress, ...] = Field(default=(IPv4Address("127.0.0.1"),), strict=False, min_length=1)
+    """Where visitors come in. Without a proxy that tells their addresses, one of IPv4 and one of IPv6."""
     port: Port = 9580
     trusted_proxies: tuple[Network, ...] = Field(default=(), strict=False)
     """Which proxies' word is taken for the visitor's address, as in `["127.0.0.1/32", "::1/128"]`."""

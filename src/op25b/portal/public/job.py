@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from socket import socket
@@ -27,7 +27,7 @@ def board() -> Board:
 
 
 def work(
-    listening: socket,
+    listening: Sequence[socket],
     settings: Portal,
     store: str,
     policy: Policy,
@@ -52,7 +52,7 @@ def work(
 
 
 async def _serve(
-    listening: socket, context: Context, reread: Callable[[], Policy], meters: Meters, parent: int
+    listening: Sequence[socket], context: Context, reread: Callable[[], Policy], meters: Meters, parent: int
 ) -> None:
     latest = Latest(application(context))
 

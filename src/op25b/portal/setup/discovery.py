@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
@@ -10,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from op25b.policy.model import Policy
+from op25b.portal.public.site import Site
 from op25b.portal.setup import autoconfig, autodiscover
 from op25b.portal.setup.paths import AUTODISCOVER, POINTERS
 from op25b.portal.setup.profile import Profile, address, domain_name, profile
@@ -18,9 +18,9 @@ from op25b.portal.web.forms import Asked
 _XML = "text/xml; charset=utf-8"
 
 
-def router(policy: Policy, clock: Callable[[], datetime]) -> APIRouter:
+def router(site: Site) -> APIRouter:
     """Their paths, which are those of the programs."""
-    made = APIRouter()
+    made, policy = APIRouter(), site.policy
 
     def known(text: str) -> Profile | None:
         domain = domain_name(text)
@@ -40,7 +40,7 @@ def router(policy: Policy, clock: Callable[[], datetime]) -> APIRouter:
 
     @made.api_route(AUTODISCOVER, methods=["GET", "POST"])
     async def discovered(request: Request) -> Response:
-        return Response(_answer(policy, await request.body(), clock()), media_type=_XML)
+        return Response(_answer(policy, await request.body(), site.context.clock()), media_type=_XML)
 
     def pointed(request: Request, fields: Asked) -> Response:
         asked = {name.lower(): value for name, value in fields.items()}

@@ -12,21 +12,20 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from op25b.policy.model import Policy
-from op25b.portal.public.context import Context
+from op25b.portal.public.site import Site
 from op25b.portal.setup import guide, mobileconfig, signing
 from op25b.portal.setup.profile import Profile, address, domain_name, needs_subdomain, own_submission, profile
 from op25b.portal.setup.programs import BY_KEY, PROGRAMS
 from op25b.portal.web import languages
 from op25b.portal.web.forms import Asked, Fields, narrow
-from op25b.portal.web.templates import Templates
 
 
-def router(context: Context, templates: Templates) -> APIRouter:
+def router(site: Site) -> APIRouter:
     """Their paths; without an own server that takes submission there are none."""
-    made, policy = APIRouter(), context.policy
+    made, policy, settings = APIRouter(), site.policy, site.context.settings
     if own_submission(policy) is None:
         return made
-    keys = context.settings.signing
+    keys = settings.signing
     signer = signing.load(keys.certificate, keys.key) if keys else None
 
     @made.get("/{language:language}/setup")
@@ -35,22 +34,22 @@ def router(context: Context, templates: Templates) -> APIRouter:
         if "address" in fields:
             domain = domain_name(narrow(fields["address"]))
             if domain is None or profile(policy, domain) is None:
-                return templates.page(request, "setup.html", 404, **_asking(policy), written=fields["address"])
+                return site.page(request, "setup.html", status=404, **_asking(policy), written=fields["address"])
             # the part before the @ goes no further: not into the history, nor into the QR code
             return RedirectResponse(_url(language, "", domain), 303)
         found = _asked(policy, fields) or _only(policy)
         if found is None:
-            return templates.page(request, "setup.html", **_asking(policy), written=None)
-        phone = f"{context.settings.url}{_url(language, '', found.domain)}"
-        return templates.page(
+            return site.page(request, "setup.html", **_asking(policy), written=None)
+        phone = f"{settings.url}{_url(language, '', found.domain)}"
+        return site.page(
             request, "setup-settings.html", **_asking(policy),
-            found=found, content=guide.settings(policy, found, templates.speakers[language]),
+            found=found, content=guide.settings(policy, found, site.templates.speakers[language]),
             programs=PROGRAMS, url=lambda key: _url(language, key, found.domain), code=_code(phone), phone=phone,
         )  # fmt: skip
 
     @made.get("/{language:language}/setup/mail.mobileconfig")
     def apple(request: Request, fields: Asked) -> Response:
-        say = templates.speakers[languages.of(request)]
+        say = site.templates.speakers[languages.of(request)]
         whom = address(fields.get("address", ""))
         found = profile(policy, whom.domain) if whom else _asked(policy, fields)
         text = say("A mail account with the settings for sending and receiving.")
@@ -68,8 +67,8 @@ def router(context: Context, templates: Templates) -> APIRouter:
             raise HTTPException(404)
         if found is None:
             return RedirectResponse(f"/{language}/setup", 303)
-        content = guide.guide(policy, found, chosen, templates.speakers[language])
-        return templates.page(
+        content = guide.guide(policy, found, chosen, site.templates.speakers[language])
+        return site.page(
             request, "setup-program.html", found=found, content=content, program=chosen,
             url=lambda key: _url(language, key, found.domain),
         )  # fmt: skip
