@@ -25,6 +25,7 @@ LATER = {
     "lease": "op25b.cli.lease",
     "queue": "op25b.cli.queue",
     "serve": "op25b.cli.serve",
+    "setup": "op25b.cli.setup",
     "staff": "op25b.cli.staff",
     "watch": "op25b.cli.watch",
     "who": "op25b.cli.who",
