@@ -23,7 +23,7 @@ def reply(answer: Answer, policy: Policy, say: Speaker) -> tuple[Section, ...]:
     sections = (
         Section("answer", say("The answer"), tuple(teller.answer())),
         Section("why", say("Why"), tuple(teller.why())),
-        Section("do", say("What to do"), tuple(teller.what_to_do())),
+        Section("do", say("What you can do"), tuple(teller.what_to_do())),
         Section("ask", say("Whom to ask"), (contacts(policy.provider, answer.at, say),)),
     )
     needless = {"ask"} if answer.affected is Affected.NO and not answer.remedies else set()

@@ -7,6 +7,7 @@ is checked where the file is loaded (`op25b.policy.load`).
 
 from __future__ import annotations
 
+import re
 from datetime import date, time
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -113,6 +114,11 @@ class OwnServer(Table):
     addresses: tuple[SingleAddress, ...] = Field(strict=False, min_length=1)
     ports: tuple[Port, ...] = Field(strict=False, min_length=1)
     submission_since: date | None = None
+
+    def is_called(self, name: str) -> bool:
+        """Whether one of its hosts, where `{subdomain}` stands for any one label (claim S7), is this name."""
+        patterns = (re.escape(host.lower()).replace(r"\{subdomain\}", "[^.]+") for host in self.hosts)
+        return any(re.fullmatch(pattern, name.lower().removesuffix(".")) for pattern in patterns)
 
 
 class Assignment(StrEnum):

@@ -16,9 +16,9 @@ import pytest
 
 from op25b.portal.api import tokens
 from op25b.portal.api.application import application
-from op25b.portal.api.exemptions import Context
 from op25b.portal.api.guard import Guard
 from op25b.portal.api.tokens import Tokens
+from op25b.portal.desk.context import Context
 from op25b.portal.staff.roles import Role
 from op25b.processes import listening
 from op25b.store import Store, upgrade

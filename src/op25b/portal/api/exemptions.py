@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from threading import Lock
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from op25b.policy.model import Policy
-from op25b.portal.api import terms
 from op25b.portal.api.bodies import (
     Approval,
     ExemptionShown,
@@ -25,59 +19,21 @@ from op25b.portal.api.bodies import (
 )
 from op25b.portal.api.faults import Faults, Refused
 from op25b.portal.api.guard import Guard
+from op25b.portal.desk.context import Context
 from op25b.portal.staff.roles import Action, Person
-from op25b.store.audit import By, trail
-from op25b.store.engine import Store
+from op25b.store.audit import trail
 from op25b.subscribers.exemptions import checks, listing, records
-from op25b.subscribers.exemptions.checks import Resolver
-from op25b.subscribers.exemptions.desk import Closing, Desk
+from op25b.subscribers.exemptions.desk import Closing
 from op25b.subscribers.exemptions.records import Exemption
 from op25b.subscribers.exemptions.transitions import OVER, Kind, State, Step
 
 PAGE = 100
-COUNTS_HOLD = timedelta(minutes=1)
 
 Number = Annotated[int, Path(ge=1, le=records.HIGHEST)]
 IfMatch = Annotated[str | None, Header(description="The ETag of the exemption that the step is for.", max_length=64)]
 _STATUSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Faults} for status in (401, 403, 404, 409, 412, 413, 422, 428, 429, 503)
 }
-
-
-@dataclass
-class Context:
-    """What the paths work with. `policy` is replaced at a reload."""
-
-    store: Store
-    policy: Policy
-    resolver: Resolver
-    clock: Callable[[], datetime]
-    log: Any
-    count: Callable[[], object]
-    """Called for each change."""
-    _counting: Lock = field(default_factory=Lock)
-    _counted: tuple[datetime, dict[str, dict[str, int]]] | None = None
-
-    @property
-    def desk(self) -> Desk:
-        return Desk(self.store, self.policy)
-
-    def by(self, holder: Person, why: str = "") -> By:
-        return By(holder.name, self.clock(), why)
-
-    def published(self) -> dict[str, Any]:
-        """The terms, with counts that are a minute old at most: anybody may ask, and a million take a second."""
-        with self._counting:
-            now = self.clock()
-            if self._counted is None or now - self._counted[0] > COUNTS_HOLD:
-                with self.store.read() as connection:
-                    self._counted = now, listing.counts(connection, now)
-            return terms.published(self.policy, self._counted[1])
-
-    def answered(self, response: Response, exemption: Exemption, who: Person, step: str) -> dict[str, Any]:
-        self.count()
-        self.log.info("exemption changed", exemption=exemption.id, step=step, state=exemption.state, who=who.name)
-        return _tagged(response, exemption)
 
 
 def router(context: Context, guard: Guard) -> APIRouter:
@@ -136,7 +92,7 @@ def _asking(made: APIRouter, context: Context, clerk: Any) -> None:
         """Note a request. Nothing is exempt yet."""
         exemption = context.desk.request(body.asked(), context.by(holder))
         response.headers["Location"] = f"/exemptions/{exemption.id}"
-        return context.answered(response, exemption, holder, "request")
+        return _answered(context, response, exemption, holder, "request")
 
     @made.post("/exemptions/{number}/review", response_model=ExemptionShown)
     def review(
@@ -146,7 +102,7 @@ def _asking(made: APIRouter, context: Context, clerk: Any) -> None:
         by = context.by(holder, body.why)
         look = checks.looking(context.store, context.policy, context.resolver, by.at)
         done = context.desk.review(number, by, look, _seen(if_match))
-        return context.answered(response, done, holder, Step.REVIEW)
+        return _answered(context, response, done, holder, Step.REVIEW)
 
     _closing(made, context, Step.WITHDRAW, clerk, "Who asked does not need it any more.")
 
@@ -159,7 +115,7 @@ def _deciding(made: APIRouter, context: Context, approver: Any) -> None:
         """Grant what was reviewed, or be the first of two persons."""
         by = context.by(holder, body.why)
         done = context.desk.approve(number, by, body.reasons, _seen(if_match))
-        return context.answered(response, done, holder, "approve")
+        return _answered(context, response, done, holder, "approve")
 
     @made.post("/exemptions/{number}/renew", response_model=ExemptionShown)
     def renew(
@@ -168,7 +124,7 @@ def _deciding(made: APIRouter, context: Context, approver: Any) -> None:
         """Prolong it after a review, or be the first of two persons."""
         by, seen = context.by(holder, body.why), _seen(if_match)
         done = context.desk.renew(number, by, body.review_at, body.until_at, body.reasons, seen)
-        return context.answered(response, done, holder, Step.RENEW)
+        return _answered(context, response, done, holder, Step.RENEW)
 
     _closing(made, context, Step.REFUSE, approver, "Refuse what was asked for; with a reason.")
     _closing(made, context, Step.REVOKE, approver, "End what was granted, now; with a reason.")
@@ -180,7 +136,7 @@ def _closing(made: APIRouter, context: Context, step: Closing, role: Any, says: 
         number: Number, body: Why, response: Response, if_match: IfMatch = None, holder: Person = role
     ) -> dict[str, Any]:
         done = context.desk.close(number, step, context.by(holder, body.why), _seen(if_match))
-        return context.answered(response, done, holder, step)
+        return _answered(context, response, done, holder, step)
 
 
 def _seen(if_match: str | None) -> int:
@@ -191,6 +147,11 @@ def _seen(if_match: str | None) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise Refused(412, "If-Match is not an ETag of this exemption; send the one that came with it")
     return int(text)
+
+
+def _answered(context: Context, response: Response, exemption: Exemption, who: Person, step: str) -> dict[str, Any]:
+    context.changed(who, records.subject(exemption.id), step)
+    return _tagged(response, exemption)
 
 
 def _tagged(response: Response, exemption: Exemption) -> dict[str, Any]:

@@ -42,8 +42,8 @@ class Sessions:
             record(connection, by, "log in", person.name, None, after)
         return token
 
-    def find(self, token: str, at: datetime) -> Person | None:
-        """Who that is, with the roles of now; None: nobody, or not any more."""
+    def find(self, token: str, at: datetime, present: bool = True) -> Person | None:
+        """Who that is, with the roles of now; None: nobody, or not any more. `present`: this counts as being seen."""
         query = (
             select(staff_sessions, staff.c.roles.label("own"))
             .outerjoin(staff, staff.c.name == staff_sessions.c.name)
@@ -56,7 +56,7 @@ class Sessions:
         roles = row.own if row.roles is None else row.roles
         if roles is None:
             return None
-        if at - row.seen_at >= _TOUCHED:
+        if present and at - row.seen_at >= _TOUCHED:
             with self._store.write() as connection:
                 touch = update(staff_sessions).where(staff_sessions.c.hash == row.hash)
                 connection.execute(touch.values(seen_at=at))
