@@ -19,7 +19,7 @@ def write(sheets: Iterable[str], path: Path) -> None:
 
     Raises UserError where there is a file already.
     """
-    from weasyprint import HTML  # type: ignore[import-untyped]
+    from weasyprint import HTML
     from weasyprint.text.fonts import FontConfiguration  # type: ignore[import-untyped]
 
     # of fonts and CSS: nothing that an operator could do anything about
