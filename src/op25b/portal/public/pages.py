@@ -30,6 +30,6 @@ def _page(site: Site, key: str) -> Callable[[Request], Response]:
             with site.context.store.read() as connection:
                 told = notices.current(connection, visit)
         content = site.contents.of(key, visit.language, visit.at)
-        return site.page(request, "page.html", content=content, notices=told)
+        return site.templates.page(request, "page.html", content=content, notices=told)
 
     return page

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Request
 
 from op25b.answers.speech import LANGUAGES, Language, Speaker
 from op25b.policy.intervals import Address
@@ -42,10 +41,6 @@ class Site:
             self.proxies.visitor(request),
             self.context.clock(),
         )
-
-    def page(self, request: Request, name: str, **values: Any) -> Response:
-        """A page from a template."""
-        return self.templates.page(request, name, **values)
 
 
 @dataclass(frozen=True)

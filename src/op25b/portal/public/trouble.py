@@ -28,7 +28,7 @@ def router(site: Site) -> APIRouter:
             answer, policy = answered(site, visit, asked.situation)
             sections = reply(answer, policy, visit.say)
             found = causes(answer, site.policy, told, visit.say)
-        return site.page(
+        return site.templates.page(
             request,
             "trouble.html",
             asking=visit.asking,
