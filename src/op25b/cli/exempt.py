@@ -16,7 +16,7 @@ from op25b.cli.instants import instant
 from op25b.cli.stores import STORE, Json, Url, Who, Why
 from op25b.errors import UserError
 from op25b.policy.model import Policy
-from op25b.portal.api.terms import published, spoken
+from op25b.portal.desk.terms import published, spoken
 from op25b.store.audit import By, trail
 from op25b.subscribers.exemptions import checks, listing, records
 from op25b.subscribers.exemptions import desk as desks

@@ -18,6 +18,7 @@ from op25b.errors import Missing, UserError
 LATER = {
     "account": "op25b.cli.account",
     "api": "op25b.cli.api",
+    "bulletin": "op25b.cli.bulletin",
     "exempt": "op25b.cli.exempt",
     "integrate": "op25b.cli.integrate",
     "lab": "op25b.cli.lab",

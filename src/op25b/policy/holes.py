@@ -9,6 +9,7 @@ from itertools import chain
 from op25b.policy import scope
 from op25b.policy.faults import Fault, nearest
 from op25b.policy.fields import quoted
+from op25b.policy.incoming import Security
 from op25b.policy.intervals import AddressSet, Intervals, Version
 from op25b.policy.model import Exemption, Mode, Phase, Pool, Refuse
 from op25b.policy.overlap import meanings, overlaps
@@ -38,6 +39,7 @@ def warnings(parts: Parts, where: Positions) -> Iterator[Fault]:
         _names(parts),
         _offers(parts),
         _credentials(parts),
+        _incoming(parts),
     ):
         yield Fault(*where.value(place), what, mend, "warning")
 
@@ -290,3 +292,13 @@ def _credentials(parts: Parts) -> Iterator[Hole]:
     if given.user_name == "issued" and not given.self_service and not given.on_notice:
         what = "user names for SMTP AUTH are issued, and a customer is not told where"
         yield ("credentials", "user_name"), what, "write self_service = true or on_notice = true"
+
+
+def _incoming(parts: Parts) -> Iterator[Hole]:
+    """Passwords in the clear (RFC 8314, 4.1)."""
+    for number, brand in enumerate(parts.provider.brands if parts.provider else ()):
+        for place, server in enumerate(brand.incoming):
+            if server.security is Security.NONE:
+                what = f"mail programs are told to send passwords to {server.host} in the clear"
+                mend = 'write security = "tls" and its port, 993 for IMAP or 995 for POP3, if the server has it'
+                yield ("provider", "brands", number, "incoming", place, "security"), what, mend

@@ -7,6 +7,7 @@ is checked where the file is loaded (`op25b.policy.load`).
 
 from __future__ import annotations
 
+import re
 from datetime import date, time
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -25,6 +26,7 @@ from op25b.policy.fields import (
     slug,
     zone,
 )
+from op25b.policy.incoming import Incoming
 from op25b.policy.information import Information
 from op25b.policy.leases import Leases
 from op25b.policy.period import Instant as Instant
@@ -84,6 +86,7 @@ class Brand(Table):
     name: Slug
     display: Words
     domains: tuple[Host, ...] = Field(default=(), strict=False)
+    incoming: tuple[Incoming, ...] = Field(default=(), strict=False)
 
 
 class Provider(Table):
@@ -111,6 +114,11 @@ class OwnServer(Table):
     addresses: tuple[SingleAddress, ...] = Field(strict=False, min_length=1)
     ports: tuple[Port, ...] = Field(strict=False, min_length=1)
     submission_since: date | None = None
+
+    def is_called(self, name: str) -> bool:
+        """Whether one of its hosts, where `{subdomain}` stands for any one label (claim S7), is this name."""
+        patterns = (re.escape(host.lower()).replace(r"\{subdomain\}", "[^.]+") for host in self.hosts)
+        return any(re.fullmatch(pattern, name.lower().removesuffix(".")) for pattern in patterns)
 
 
 class Assignment(StrEnum):
@@ -169,6 +177,8 @@ class Phase(Table):
     """How a tentative date is put into words, 'mid-January 2011'."""
     settings_period: Period | None = None
     """When customers are asked to change their settings (claim N3)."""
+    remind_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = Field(default=(14,), strict=False)
+    """How many days before the end of the settings period, or before `from`, reminders are due."""
     ports: tuple[Annotated[int, AfterValidator(filter_port)], ...] = Field(default=(25,), strict=False, min_length=1)
 
 

@@ -69,6 +69,10 @@ EXAMPLES = {
     "own_servers": "[[own_servers]], one header for each server",
     "exemptions": "[[exemptions]], one header for each exemption",
     "brands": "[[provider.brands]], one header for each brand",
+    "incoming": "[[provider.brands.incoming]], one header for each server",
+    "incoming.kind": 'kind = "imap"',
+    "host": 'host = "imap.example.net"',
+    "port": "port = 993",
     "contacts": "[[provider.contacts]], one header for each contact",
     "hours": "a table [provider.hours]",
     "filter": "a table [filter]",
@@ -108,6 +112,7 @@ _NOUNS = {
     "own_servers": "own server",
     "exemptions": "exemption",
     "brands": "brand",
+    "incoming": "incoming server",
     "contacts": "contact",
     "offers": "offer",
     "names": "name",
@@ -139,7 +144,9 @@ class Refused:
         return f"write {value}" if self.element else f"write {self.key} = {value}"
 
     def example(self) -> str:
-        found = EXAMPLES.get(f"{self.path[0]}.{self.key}") or EXAMPLES.get(self.key)
+        tables = [part for part in self.path[:-1] if isinstance(part, str)]
+        named = (EXAMPLES.get(f"{table}.{self.key}") for table in reversed(tables))
+        found = next(filter(None, named), None) or EXAMPLES.get(self.key)
         return f"write {found}" if found else f"see {self.key} in the reference"
 
 

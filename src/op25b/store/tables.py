@@ -72,6 +72,12 @@ metadata = MetaData(
     }
 )
 
+_SECRET_IS_WHOLE = (
+    "(scram_iterations IS NULL) = (scram_salt IS NULL)"
+    " AND (scram_iterations IS NULL) = (scram_stored_key IS NULL)"
+    " AND (scram_iterations IS NULL) = (scram_server_key IS NULL)"
+)
+
 accounts = Table(
     "accounts",
     metadata,
@@ -87,12 +93,7 @@ accounts = Table(
     Column("version", Integer, nullable=False, doc="goes up with every change"),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
-    CheckConstraint(
-        "(scram_iterations IS NULL) = (scram_salt IS NULL)"
-        " AND (scram_iterations IS NULL) = (scram_stored_key IS NULL)"
-        " AND (scram_iterations IS NULL) = (scram_server_key IS NULL)",
-        name="scram_all_or_nothing",
-    ),
+    CheckConstraint(_SECRET_IS_WHOLE, name="scram_all_or_nothing"),
 )
 
 senders = Table(
@@ -339,4 +340,63 @@ refusals = Table(
     Column("edge", Text, primary_key=True),
     Column("hour", Instant, primary_key=True),
     Column("packets", BigInteger, nullable=False, doc="refused within the hour"),
+)
+
+bulletins = Table(
+    "bulletins",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False, doc="outage or maintenance"),
+    Column("ja", Text, nullable=False),
+    Column("en", Text, nullable=False),
+    Column("from_at", Instant, nullable=False),
+    Column("until_at", Instant, doc="null: nobody knows yet when it is over"),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_bulletins_until_at", "until_at"),
+)
+
+acceptances = Table(
+    "acceptances",
+    metadata,
+    Column("account", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Text, nullable=False, doc="a hash of the number on the notice of acceptance"),
+    Column("password", Text, nullable=False, doc="of the initial password, here and below as in accounts"),
+    Column("scram_iterations", Integer),
+    Column("scram_salt", LargeBinary),
+    Column("scram_stored_key", LargeBinary),
+    Column("scram_server_key", LargeBinary),
+    CheckConstraint(_SECRET_IS_WHOLE, name="scram_all_or_nothing"),
+)
+
+reissues = Table(
+    "reissues",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("state", Text, nullable=False, doc="as op25b.subscribers.credentials.reissues has them"),
+    Column("brand", Text, nullable=False),
+    Column("address", Text, nullable=False, doc="the mail address"),
+    Column("name", Text, nullable=False),
+    Column("contract", Text, nullable=False, doc="the number that the customer gave"),
+    Column(
+        "postal", Text, nullable=False, doc="the postal address that the customer gave, to be compared with the file's"
+    ),
+    Column("language", Text, nullable=False, doc="of the letter"),
+    Column("fee", JSON, nullable=False, doc="what the customer accepted, by language; null: it was free of charge"),
+    Column("visitor", Text, nullable=False, doc="the block of addresses that it was asked from"),
+    Column("requested_at", Instant, nullable=False, doc="when, and so also when the fee was accepted"),
+    Column("changed_at", Instant, nullable=False),
+    Index("ix_reissues_state", "state"),
+)
+
+applicants = Table(
+    "applicants",
+    metadata,
+    Column("reference", Text, primary_key=True, doc="SHA-256 of what the applicant was given"),
+    Column("exemption", ForeignKey("exemptions.id"), nullable=False),
+    Column("first", Boolean, nullable=False, doc="false: somebody else asked for the same before"),
+    Column("name", Text, nullable=False),
+    Column("contact", Text, nullable=False, doc="the mail address for the answer"),
+    Column("language", Text, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Index("ix_applicants_exemption", "exemption"),
 )

@@ -16,9 +16,10 @@ import pytest
 
 from op25b.portal.api import tokens
 from op25b.portal.api.application import application
-from op25b.portal.api.exemptions import Context
 from op25b.portal.api.guard import Guard
-from op25b.portal.api.tokens import Role, Tokens
+from op25b.portal.api.tokens import Tokens
+from op25b.portal.desk.context import Context
+from op25b.portal.staff.roles import Role
 from op25b.processes import listening
 from op25b.store import Store, upgrade
 from tests.subscribers.exemptions.conftest import START, policy
@@ -76,7 +77,7 @@ def portal(store: Store, tmp_path: Path) -> Iterator[Portal]:
     for name, role in (
         ("reader", Role.READ), ("clerk", Role.DESK), ("hanako", Role.APPROVER), ("jiro", Role.APPROVER),
     ):  # fmt: skip
-        made.tokens[name] = tokens.add(made.file, name, role, os.urandom)
+        made.tokens[name] = tokens.add(made.file, name, [role], os.urandom)
     log = Log(made.logged)
     resolver = dns.resolver.Resolver(configure=False)
     made.context = Context(store, policy({}), resolver, lambda: made.now, log, lambda: None)

@@ -9,8 +9,8 @@ import pytest
 
 from op25b.errors import UserError
 from op25b.portal.staff.accounts import Staff, checked_name, checked_roles
-from op25b.portal.staff.roles import Role
-from op25b.portal.staff.sessions import Person, Sessions
+from op25b.portal.staff.roles import Person, Role
+from op25b.portal.staff.sessions import Sessions
 from op25b.store import Store
 from op25b.store.audit import By, trail
 from tests.support.staff import NOW, counted, hire, key

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from op25b.portal.staff.login import LIMITS, Logins
-from op25b.portal.staff.roles import Role
-from op25b.portal.staff.sessions import Person
+from op25b.portal.staff.roles import Person, Role
 from op25b.store import Store
 from op25b.subscribers.lockout import Lockout
 from op25b.subscribers.passwords import Hasher

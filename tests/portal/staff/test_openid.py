@@ -21,8 +21,7 @@ from joserfc.jwk import OctKey, RSAKey
 from op25b.errors import UserError
 from op25b.portal.console.config import OpenId
 from op25b.portal.staff.openid import Denied, Provider
-from op25b.portal.staff.roles import Role
-from op25b.portal.staff.sessions import Person
+from op25b.portal.staff.roles import Person, Role
 from op25b.processes import listening
 from tests.support import openid_provider
 from tests.support.openid_provider import CLIENT, SECRET

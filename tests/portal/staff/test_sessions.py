@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from op25b.portal.staff.roles import Role
-from op25b.portal.staff.sessions import IDLE, LONGEST, Person, Sessions
+from op25b.portal.staff.roles import Person, Role
+from op25b.portal.staff.sessions import IDLE, LONGEST, Sessions
 from op25b.store import Store
 from op25b.store.audit import By, trail
 from op25b.store.tables import staff_sessions

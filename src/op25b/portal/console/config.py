@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from op25b.policy.model import Port, SingleAddress
+from op25b.policy.model import Network, Port, SingleAddress
 from op25b.policy.table import Table
 from op25b.portal.staff.roles import STAFF
 from op25b.processes.settings import File
@@ -68,6 +68,10 @@ class Console(Table):
     """What staff call it in their browsers, without a path: the proxy's name, as a rule."""
     key_file: File = Path("/etc/op25b/console-key")
     """The key that the secrets of one-time codes are sealed with; `op25b staff add` makes it."""
+    trusted_proxies: tuple[Network, ...] = Field(default=(), strict=False)
+    """Which proxies' word is taken for the address that a log-in comes from."""
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The header field in which they write it."""
     openid: OpenId | None = None
 
     @model_validator(mode="after")

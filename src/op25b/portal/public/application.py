@@ -9,9 +9,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from op25b.portal.public import pages
+from op25b.portal.public import affected, checking, home, pages, trouble
 from op25b.portal.public.context import Context
 from op25b.portal.public.navigation import NAVIGATION
+from op25b.portal.public.site import Site
 from op25b.portal.web import faults, languages
 from op25b.portal.web.headers import Headers
 from op25b.portal.web.limits import BoundedBodies
@@ -45,7 +46,9 @@ def application(context: Context) -> ASGIApp:
         language = languages.of(request)
         return RedirectResponse(f"/{language}/", 307, {"Vary": "Accept-Language"})
 
-    made.include_router(pages.router(context, templates))
+    site = Site(context, templates)
+    for each in (home, affected, trouble, checking, pages):
+        made.include_router(each.router(site))
     faults.install(made, templates, context.log)
     made.add_middleware(BoundedBodies, answer=faults.Answer(templates))
     return Headers(made)

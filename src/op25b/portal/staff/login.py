@@ -15,7 +15,7 @@ from op25b.errors import UserError
 from op25b.portal.staff import codes
 from op25b.portal.staff.accounts import Member, Staff, checked_name
 from op25b.portal.staff.codes import Key
-from op25b.portal.staff.sessions import Person
+from op25b.portal.staff.roles import Person
 from op25b.store.engine import Store
 from op25b.subscribers.lockout import Address, Answer, Limits, Lockout, block_of
 from op25b.subscribers.passwords import Hasher, Random

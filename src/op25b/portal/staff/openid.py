@@ -28,8 +28,7 @@ from op25b.errors import UserError
 from op25b.portal.console.config import OpenId, is_confidential
 from op25b.portal.staff.accounts import checked_name
 from op25b.portal.staff.codes import Key, Random
-from op25b.portal.staff.roles import Role
-from op25b.portal.staff.sessions import Person
+from op25b.portal.staff.roles import Person, Role
 
 with warnings.catch_warnings():
     # it would rather have a successor of httpx, and says so on standard error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -65,6 +66,13 @@ ALLOWED: Mapping[Action, frozenset[Role]] = MappingProxyType(
 )
 
 
-def may(roles: Collection[Role], action: Action) -> bool:
-    """Whether one of these roles allows it."""
-    return not ALLOWED[action].isdisjoint(roles)
+@dataclass(frozen=True)
+class Person:
+    """Who asks, on a page or with a token. `name`: in the audit trail, and among the policy's `approvers`."""
+
+    name: str
+    roles: frozenset[Role]
+
+    def may(self, action: Action) -> bool:
+        """Whether one of the roles allows it."""
+        return not ALLOWED[action].isdisjoint(self.roles)

@@ -7,13 +7,12 @@ by itself after a while of silence and, used or not, after a working day.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 
 from op25b.portal.staff.codes import Random
-from op25b.portal.staff.roles import Action, Role, may
+from op25b.portal.staff.roles import Person, Role
 from op25b.store.audit import By, record
 from op25b.store.engine import Store
 from op25b.store.tables import staff, staff_sessions
@@ -23,17 +22,6 @@ LONGEST = timedelta(hours=10)
 _TOUCHED = timedelta(minutes=1)
 """How exactly the store knows when a session was last seen."""
 _OCTETS = 32
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who asks: the name of the audit trail, and the roles."""
-
-    name: str
-    roles: frozenset[Role]
-
-    def may(self, action: Action) -> bool:
-        return may(self.roles, action)
 
 
 class Sessions:
@@ -54,8 +42,8 @@ class Sessions:
             record(connection, by, "log in", person.name, None, after)
         return token
 
-    def find(self, token: str, at: datetime) -> Person | None:
-        """Who that is, with the roles of now; None: nobody, or not any more."""
+    def find(self, token: str, at: datetime, present: bool = True) -> Person | None:
+        """Who that is, with the roles of now; None: nobody, or not any more. `present`: this counts as being seen."""
         query = (
             select(staff_sessions, staff.c.roles.label("own"))
             .outerjoin(staff, staff.c.name == staff_sessions.c.name)
@@ -68,7 +56,7 @@ class Sessions:
         roles = row.own if row.roles is None else row.roles
         if roles is None:
             return None
-        if at - row.seen_at >= _TOUCHED:
+        if present and at - row.seen_at >= _TOUCHED:
             with self._store.write() as connection:
                 touch = update(staff_sessions).where(staff_sessions.c.hash == row.hash)
                 connection.execute(touch.values(seen_at=at))
