@@ -114,7 +114,7 @@ def _not_covered(reason: Reason, line: str, pool: Pool, policy: Policy, say: Spe
 def conditions(case: Case, line: str, policy: Policy, say: Speaker) -> Iterator[tuple[str, str]]:
     """Both conditions, each with whether it holds (claims L3, F3, S4)."""
     holds = say("yes: {what}", what=line) if case.line else say("no: {what}", what=line)
-    yield say("You connect by a line that is covered"), holds
+    yield say("You connect over a covered line"), holds
     second = second_condition(policy, say)
     if case.server:
         yield second, say("yes")
@@ -126,11 +126,11 @@ def second_condition(policy: Policy, say: Speaker) -> str:
     """On the sending server; where none of the provider's stays open on 25, every server is meant (claims N7, I8)."""
     left_open = [server for server in policy.own_servers if SMTP in server.ports]
     if not left_open:
-        return say("You send on port 25, to whatever server")
+        return say("You send on port 25, whatever the server")
     if len(left_open) == len(policy.own_servers):
-        return say("You send through another server than {provider}'s", provider=say.pick(policy.provider.display))
+        return say("You send through a server other than {provider}'s", provider=say.pick(policy.provider.display))
     hosts = say.listed(server.hosts[0] for server in left_open)
-    return say("You send on port 25 through another server than {hosts}", hosts=hosts)
+    return say("You send on port 25 through a server other than {hosts}", hosts=hosts)
 
 
 def who(policy: Policy, say: Speaker) -> str:
@@ -141,4 +141,4 @@ def who(policy: Policy, say: Speaker) -> str:
             "It affects only those who use a covered line and a sending server other than {provider}'s.",
             provider=provider,
         )
-    return say("It affects everyone who sends on port 25 from a covered line, to whatever server.")
+    return say("It affects everyone who sends on port 25 from a covered line, whatever the server.")

@@ -52,7 +52,7 @@ class _Teller:
         elif self.told.affected is Affected.YES:
             yield Paragraph(say("The restriction affects you: mail cannot be sent in this way."))
         elif self.told.affected is Affected.LATER:
-            yield Paragraph(say("The restriction does not affect you yet, but it is going to."))
+            yield Paragraph(say("The restriction does not affect you yet, but it will."))
         else:
             yield Paragraph(say("The restriction does not affect you."))
         when = self._when(case)
@@ -126,7 +126,7 @@ class _Teller:
         if case.line and case.server and case.affected in (Affected.YES, Affected.LATER):
             yield Paragraph(say("Both conditions hold."))
         elif not (case.line and case.server):
-            yield Paragraph(say("Only who meets both conditions is affected."))
+            yield Paragraph(say("Only those who meet both conditions are affected."))
 
     def _line(self) -> str:
         """What the lines are called that the situation may mean."""
@@ -204,7 +204,10 @@ def security_software(say: Speaker) -> str:
 
 def no_direct_delivery(say: Speaker) -> str:
     """Claims F5, S5, I8."""
-    return say("A mail server at home, with dynamic DNS too, cannot send mail directly to others' servers.")
+    return say(
+        "From a covered line, a mail server at home (with dynamic DNS too) cannot send mail directly to other mail "
+        "servers."
+    )
 
 
 def others_submission(say: Speaker) -> str:

@@ -75,10 +75,10 @@ def _asks(subject: Subject, address: Address | None) -> Iterator[Ask]:
         "symptom",
         say("What happens?"),
         (
-            Choice(Symptom.SUDDENLY.value, say("Mail suddenly cannot be sent.")),
-            Choice(Symptom.RECEIVES_ONLY.value, say("Mail arrives, but cannot be sent.")),
+            Choice(Symptom.SUDDENLY.value, say("I suddenly cannot send mail.")),
+            Choice(Symptom.RECEIVES_ONLY.value, say("I can receive mail, but cannot send it.")),
             Choice(Symptom.NO_SUBMISSION.value, say("I have set port 587 and cannot connect.")),
-            Choice("neither", say("Mail can neither be sent nor received.")),
+            Choice("neither", say("I can neither send nor receive mail.")),
         ),
     )
     if address is None:

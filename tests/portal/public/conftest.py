@@ -24,6 +24,7 @@ from op25b.portal.public.application import application
 from op25b.portal.public.config import Portal as Settings
 from op25b.portal.public.context import Context
 from op25b.portal.public.reach import Reach
+from op25b.portal.public.selfservice.kept import Kept, kept
 from op25b.processes import listening
 from op25b.store import Store, upgrade
 from tests.support.browser import chromium
@@ -57,11 +58,13 @@ class Portal:
 
     def context(self) -> Context:
         settings = Settings.model_validate({"url": self.url, "trusted_proxies": [ip_network("127.0.0.0/8")]})
-        reach = Reach(NoNames(), time.monotonic)
         return Context(
-            self.policy, settings, self.store, lambda: self.now, os.urandom, bytes(32), Log(self.logged), lambda _: None,
-            reach,
+            self.policy, settings, self.store, lambda: self.now, os.urandom, bytes(32), Log(self.logged),
+            lambda _: None, Reach(NoNames(), time.monotonic), self.kept(),
         )  # fmt: skip
+
+    def kept(self) -> Kept:
+        return kept(self.store, None, os.urandom)
 
     def client(self, visitor: str | None = None) -> httpx.Client:
         headers = {} if visitor is None else {"X-Forwarded-For": visitor}

@@ -32,7 +32,7 @@ def home(portal: Portal, visitor: str, language: str = "en") -> str:
 
 
 def lease(store: Store, prefix: str = f"{LINE}/32", who: str = "taro") -> None:
-    Leases(store, None).record([Claim("bng", "s1", who, (prefix,), NOW - 5 * HOUR, NOW - HOUR)])
+    Leases(store, None).merge([Claim("bng", "s1", who, (prefix,), NOW - HOUR, NOW - 5 * HOUR)], NOW - HOUR)
 
 
 @pytest.fixture
@@ -82,7 +82,9 @@ def test_every_line_of_every_provider_is_told_what_the_policy_says(provider: str
 
 
 def test_both_languages_say_line_region_and_address(portal: Portal) -> None:
-    assert all(word in home(portal, LINE, "ja") for word in ("お使いの回線：Bフレッツ", "東京都", LINE, "動的IPアドレス"))
+    assert all(
+        word in home(portal, LINE, "ja") for word in ("お使いの回線：Bフレッツ", "東京都", LINE, "動的IPアドレス")
+    )
     assert all(word in home(portal, LINE) for word in ("You are on B FLET'S", "Tokyo", LINE, "dynamic IP address"))
 
 

@@ -24,10 +24,10 @@ _REASONS = {
     ),
 }
 _MERITS = {
-    Purpose.ANONYMOUS_BULK: mark("People with bad intent can no longer send junk mail in bulk anonymously."),
+    Purpose.ANONYMOUS_BULK: mark("It stops people from sending junk mail in bulk anonymously."),
     Purpose.UNKNOWING_SENDER: mark(
-        "Customers whose computer is infected or controlled by others from outside do not become senders of virus "
-        "mail or bulk mail without knowing."
+        "It keeps customers whose computer is infected or remotely controlled from sending virus mail or bulk mail "
+        "without knowing it."
     ),
     Purpose.LEAKS: mark(
         "Even if a computer is broken into or infected, mass mail is held back, and with it the leak of confidential "
@@ -42,8 +42,8 @@ def page(subject: Subject) -> Page:
     sections = [
         Section("definition", say("What OP25B is"), tuple(_definition(subject))),
         Section("reasons", say("Why we do this"), _chosen(subject, _REASONS)),
-        Section("merits", say("What it is good for"), _chosen(subject, _MERITS)),
-        Section("junk-mail", say("Does junk mail become less?"), tuple(junk_mail(subject))),
+        Section("merits", say("Benefits"), _chosen(subject, _MERITS)),
+        Section("junk-mail", say("Will there be less junk mail?"), tuple(junk_mail(subject))),
         Section("jeag", say("About JEAG"), _jeag(subject)),
         Section("more", say("Related pages"), links(say)),
     ]
@@ -59,7 +59,7 @@ def _definition(subject: Subject) -> Iterable[Block]:
         say(
             "A port is a number by which computers tell what a connection is for. Port 25 is the one on which mail "
             "servers receive mail from each other. Most junk mail and virus mail is sent from computers straight to "
-            "port 25 of the recipients' mail servers; closing that way outward stops it."
+            "port 25 of the recipients' mail servers; closing that way out stops it."
         )
     )
     yield picture(subject)

@@ -34,23 +34,24 @@ def conditions(subject: Subject) -> Iterator[Block]:
     """Claims L3, F3, S4."""
     say = subject.say
     yield Paragraph(say("Customers who meet both of these conditions are affected."))
-    yield Steps((say("You connect by a line that is covered"), second_condition(subject.policy, say)))
-    yield Paragraph(say("Who meets only one of them, or none, is not affected and can go on sending mail as before."))
+    yield Steps((say("You connect over a covered line"), second_condition(subject.policy, say)))
+    yield Paragraph(
+        say("Customers who meet only one of them, or neither, are not affected and can go on sending mail as before.")
+    )
     yield Link(say("How to go on sending mail"), page="avoid")
 
 
 def lines(subject: Subject) -> Iterator[Block]:
     """Each phase that is not over, or will be: whom it covers, and when."""
     say, at = subject.say, subject.at
-    states = [(phase, scope.state(phase, at)) for phase in subject.policy.phases]
-    shown = [(phase, state) for phase, state in states if state is not Reason.ENDED]
+    shown = [phase for phase in subject.policy.phases if scope.state(phase, at) is not Reason.ENDED]
     if not shown:
         yield Paragraph(say("{provider} restricts port 25 on no line.", provider=subject.provider))
-    for phase, _ in shown:
+    for phase in shown:
         yield Definitions((*covered(phase, subject.policy, say), *when(phase, at, say)))
-    if any(phase.tentative for phase, _ in shown):
+    if any(phase.tentative for phase in shown):
         yield Paragraph(not_fixed(say))
-    if any(state in (Reason.ANNOUNCED, Reason.NOT_YET) for _, state in shown):
+    if subject.coming:
         yield Paragraph(early(say))
 
 
@@ -98,11 +99,9 @@ def not_affected(subject: Subject) -> Iterator[Block]:
     ]
     items.append(webmail(subject))
     items += [say("Users of {service}", service=name) for name in _services(subject)]
-    items.append(
-        say("Receiving mail, with a mail server of your own too: connections from outside are not restricted.")
-    )
     yield Bullets(tuple(items))
     yield Paragraph(as_mail_program(say))
+    yield Paragraph(say("Receiving mail is not restricted, with a mail server of your own either."))
     if subject.policy.exemption_terms.prefix.own_domain and subject.policy.exemption_terms.offered:
         yield Paragraph(company(subject))
         yield Link(say("Exemptions from the restriction"), page="exemptions")

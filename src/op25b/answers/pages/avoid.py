@@ -63,7 +63,8 @@ def own(subject: Subject) -> Iterator[Block]:
         yield Paragraph(subdomain(say))
     yield settings(subject)
     yield Paragraph(say("The settings for receiving mail stay as they are."))
-    yield Paragraph(early(say))
+    if subject.coming:
+        yield Paragraph(early(say))
     if server.submission_since is not None:
         yield Paragraph(say("Port 587 is offered since {since}.", since=say.day(server.submission_since)))
     yield Paragraph(security_software(say))
@@ -90,7 +91,7 @@ def credentials(subject: Subject) -> Iterator[Block]:
     """Claims I14 to I17."""
     say, given = subject.say, subject.policy.credentials
     if given.on_notice:
-        yield Paragraph(say("Please use the user name and password that stand on your notice of acceptance."))
+        yield Paragraph(say("Please use the user name and password that are on your notice of acceptance."))
     if given.self_service:
         yield Paragraph(self_service(subject))
         for brand in subject.policy.provider.brands:
@@ -104,7 +105,7 @@ def self_service(subject: Subject) -> str:
     say = subject.say
     if subject.policy.credentials.on_notice:
         return say(
-            "If they do not stand there, please apply on the page below. They are issued at once and free of charge. "
+            "If they are not on it, please apply on the page below. They are issued at once and free of charge. "
             "Your present POP password is needed."
         )
     return say(
@@ -138,8 +139,8 @@ def other(subject: Subject) -> Iterator[Block]:
     say = subject.say
     yield Paragraph(
         say(
-            "The server must offer a way to send other than port 25: port 587 (message submission) or port 465 (SMTP "
-            "over SSL). With one of them you can go on sending through it as before."
+            "The server must offer a way of sending other than port 25: port 587 (message submission) or port 465 "
+            "(SMTP over SSL). With one of them you can go on sending through it as before."
         )
     )
     yield Paragraph(
@@ -175,9 +176,12 @@ def home(subject: Subject, *, full: bool = True) -> Iterator[Block]:
                 provider=subject.provider,
             )
         )
-    yield Paragraph(
-        say("Receiving mail with it is not restricted: connections from outside to your port 25 work as before.")
-    )
+    yield Paragraph(receiving(say))
+
+
+def receiving(say: Speaker) -> str:
+    """Claim I9."""
+    return say("Receiving mail with it is not restricted: connections from outside to your port 25 work as before.")
 
 
 def not_supported(say: Speaker) -> str:

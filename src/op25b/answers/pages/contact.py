@@ -20,7 +20,7 @@ def page(subject: Subject) -> Page:
             "guide",
             say("If you do not know how to change the settings"),
             (
-                Paragraph(say("Please ask us; we tell you how to change the settings of your mail program.")),
+                Paragraph(say("Please ask us; we will explain how to change the settings of your mail program.")),
                 Link(say("Settings of your mail program, step by step"), page="setup"),
                 Link(say("I cannot send mail: find the cause"), page="trouble"),
             ),

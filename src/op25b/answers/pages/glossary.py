@@ -13,15 +13,15 @@ _TERMS = (
         mark("Port 25"),
         mark(
             "The port on which mail servers deliver mail to each other. Mail programs have long used it for sending "
-            "too, and that is what is changed now."
+            "too, and that is what changes now."
         ),
     ),
     (
         "submission-port",
         mark("Submission port"),
         mark(
-            "A port that is there only for sending: a user hands mail to the own provider's server on it, with a user "
-            "name and a password. Unlike port 25 it is not restricted."
+            "A port that is there only for sending: a user hands mail to their own provider's server on it, with a "
+            "user name and a password. Unlike port 25 it is not restricted."
         ),
     ),
     (
@@ -57,7 +57,7 @@ _TERMS = (
         "relay-and-submission",
         mark("Delivery and submission"),
         mark(
-            "Delivery (relay) is from mail server to mail server, on port 25. Submission is from a user to the own "
+            "Delivery (relay) is from mail server to mail server, on port 25. Submission is from a user to their own "
             "provider's server, on port 587 or 465. OP25B restricts only the first, and only outward."
         ),
     ),

@@ -42,14 +42,14 @@ def _about(subject: Subject) -> Iterator[Question]:
     what = (Paragraph(about.definition(subject)), Paragraph(about.reading(say)), Link(say("Glossary"), page="glossary"))
     yield from _asked("what", say("What is Outbound Port 25 Blocking (OP25B)?"), what)
     yield from _asked("why", say("Why is it done?"), about.reasons(subject))
-    yield from _asked("junk-mail", say("Does the junk mail that I receive become less?"), about.junk_mail(subject))
+    yield from _asked("junk-mail", say("Will I receive less junk mail?"), about.junk_mail(subject))
 
 
 def _who(subject: Subject) -> Iterator[Question]:
     say, provider = subject.say, subject.provider
-    yield from _asked("conditions", say("Under which conditions am I affected?"), affected.conditions(subject))
+    yield from _asked("conditions", say("Under what conditions am I affected?"), affected.conditions(subject))
     yield from _asked("lines", say("Which lines are covered, and from when?"), affected.lines(subject))
-    yield from _asked("deadline", say("Until when must I change the settings?"), _deadline(subject))
+    yield from _asked("deadline", say("By when must I change the settings?"), _deadline(subject))
     own = say("I use {provider}'s sending server. Am I affected?", provider=provider)
     yield from _asked("own-server", own, _own_server(subject))
     yield from _asked("left-out", say("Which lines are not covered?"), _left_out(subject))
@@ -61,10 +61,7 @@ def _who(subject: Subject) -> Iterator[Question]:
             service = say("I use {service}. Am I affected?", service=say.pick(offer.name))
             yield from _asked(f"hosting-{number + 1}", service, _told(subject, Situation(uses=Uses.HOSTING)))
     inbound = say("Can my mail server at home still receive mail?")
-    receiving = say(
-        "Receiving mail with it is not restricted: connections from outside to your port 25 work as before."
-    )
-    yield from _asked("inbound", inbound, (Paragraph(receiving),))
+    yield from _asked("inbound", inbound, (Paragraph(avoid.receiving(say)),))
 
 
 def _told(subject: Subject, situation: Situation) -> Iterator[Block]:
@@ -82,12 +79,11 @@ def _deadline(subject: Subject) -> Iterator[Block]:
         if scope.state(phase, at) is Reason.NOT_YET and phase.from_ is not None:
             start = say.start(phase.from_)
             yield Paragraph(say("The restriction begins on {start}. Please change them before that.", start=start))
-            yield Paragraph(say("Who has not changed them cannot send mail on port 25 from then on."))
+            yield Paragraph(say("Customers who have not changed them by then cannot send mail on port 25."))
         elif scope.state(phase, at) is Reason.ANNOUNCED:
             yield Paragraph(say("The date is not fixed yet; another notice tells it as soon as it is."))
-    if not any(scope.state(phase, at) in (Reason.NOT_YET, Reason.ANNOUNCED) for phase in subject.policy.phases):
-        return
-    yield Paragraph(early(say))
+    if subject.coming:
+        yield Paragraph(early(say))
 
 
 def _own_server(subject: Subject) -> Iterator[Block]:
@@ -128,7 +124,7 @@ def _webmail(subject: Subject) -> Iterator[Block]:
     own = subject.policy.information.of(OfferKind.WEBMAIL)
     if own:
         names = say.listed(say.pick(offer.name) for offer in own)
-        yield Paragraph(say("That holds for {service} too.", service=names))
+        yield Paragraph(say("The same goes for {service}.", service=names))
     yield Paragraph(as_mail_program(say))
 
 
@@ -138,7 +134,7 @@ def _remedies(subject: Subject) -> Iterator[Question]:
     yield from _asked("keep", say("I want to keep the sending server that I use now."), avoid.other(subject))
     home = say("I run a mail server at home, with dynamic DNS for example. Am I affected?")
     yield from _asked("home-server", home, avoid.home(subject, full=False))
-    firewall = say("I am told that port 587 does not get through a firewall.")
+    firewall = say("What if a firewall does not let port 587 through?")
     yield from _asked("firewall", firewall, avoid.firewall(subject))
     others = say("Can I connect to other providers' sending servers on port 587 too?")
     yield from _asked("others", others, (Paragraph(others_submission(say)),))

@@ -8,7 +8,9 @@ from typing import Literal
 
 from op25b.answers.remedies import submission_servers
 from op25b.answers.speech import Speaker
+from op25b.policy import scope
 from op25b.policy.model import OwnServer, Policy, Pool
+from op25b.policy.reasons import Reason
 from op25b.policy.table import Words
 from op25b.policy.verdict import SMTP, Judge
 
@@ -64,3 +66,9 @@ class Subject:
     def left_out(self) -> list[Pool]:
         """Pools in the scope of none."""
         return [pool for pool, phases in zip(self.policy.pools, self.judge.phases_of, strict=True) if not phases]
+
+    @property
+    def coming(self) -> bool:
+        """Whether some phase is announced, or begins later: then settings can be changed early (claim N4)."""
+        states = (scope.state(phase, self.at) for phase in self.policy.phases)
+        return any(state in (Reason.ANNOUNCED, Reason.NOT_YET) for state in states)

@@ -11,7 +11,7 @@ def page(subject: Subject) -> Page:
     """As one page; step by step it is `op25b.answers.trouble`."""
     say = subject.say
     start: tuple[Block, ...] = (
-        Bullets((say("Mail suddenly cannot be sent."), say("Mail arrives, but cannot be sent."))),
+        Bullets((say("I suddenly cannot send mail."), say("I can receive mail, but cannot send it."))),
         Paragraph(say("When you see one of these, please go through the following causes in their order.")),
         Link(say("Find the cause step by step"), page="trouble/steps"),
     )
