@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from op25b.answers import phases
 from op25b.answers.blocks import Block, Bullets, Contacts, Definitions, Link, Page, Paragraph, Section
 from op25b.answers.contacts import contacts
+from op25b.answers.naming import names
 from op25b.answers.remedies import advice, submission_servers
 from op25b.answers.speech import Speaker, mark
 from op25b.policy.information import OfferKind
@@ -171,21 +172,17 @@ class _Writer:
         if scope.model_dump(exclude_defaults=True):
             lines = dict.fromkeys(pool.line for pool in covered if pool.line)
             if lines:
-                yield say("The line is one of: {lines}", lines=self._named(lines))
+                yield say("The line is one of: {lines}", lines=names(lines, self._policy, say))
         if scope.assignments is not None and len(set(scope.assignments)) == 1:
             yield say(_ASSIGNMENTS[scope.assignments[0]])
         if scope.regions:
-            yield say("The region is one of: {regions}", regions=self._named(scope.regions))
+            yield say("The region is one of: {regions}", regions=names(scope.regions, self._policy, say))
         if scope.not_regions:
-            yield say("The region is none of: {regions}", regions=self._named(scope.not_regions))
+            yield say("The region is none of: {regions}", regions=names(scope.not_regions, self._policy, say))
         if scope.contracts:
-            yield say("The contract is one of: {contracts}", contracts=self._named(scope.contracts))
+            yield say("The contract is one of: {contracts}", contracts=names(scope.contracts, self._policy, say))
         if scope.not_contracts:
-            yield say("The contract is none of: {contracts}", contracts=self._named(scope.not_contracts))
-
-    def _named(self, words: Iterable[str]) -> str:
-        say = self._say
-        return say.listed(say.pick(self._policy.information.named(word)) for word in words)
+            yield say("The contract is none of: {contracts}", contracts=names(scope.not_contracts, self._policy, say))
 
     def period(self) -> Iterator[Block]:
         say, period = self._say, self._phase.settings_period
@@ -199,7 +196,7 @@ class _Writer:
             start = say.start(self._notice.start)
             yield Paragraph(say("Please change your settings before {start}.", start=start))
         yield Paragraph(phases.early(say))
-        yield Paragraph(say("We ask you to change them as early as you can."))
+        yield Paragraph(say("Please change them in good time. Thank you for your understanding and your cooperation."))
 
     def change(self) -> Iterator[Block]:
         say, server = self._say, self._subject.server

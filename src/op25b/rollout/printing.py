@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,19 @@ AT_ONCE = 200
 """Sheets in one file: WeasyPrint holds every page of a document in memory, about a megabyte each."""
 
 
-def write(html: str, path: Path) -> None:
-    """The HTML as PDF in a new file, on the disk when this returns. Raises UserError where there is one already."""
+def write(sheets: Iterable[str], path: Path) -> None:
+    """Sheets of HTML as one PDF in a new file, on the disk when this returns; each numbers its own pages.
+
+    Raises UserError where there is a file already.
+    """
     from weasyprint import HTML
+    from weasyprint.text.fonts import FontConfiguration  # type: ignore[import-untyped]
 
     # of fonts and CSS: nothing that an operator could do anything about
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
-    made = HTML(string=html, url_fetcher=_refuse, base_url=None).write_pdf()
+    fonts = FontConfiguration()
+    documents = [HTML(string=sheet, url_fetcher=_refuse).render(font_config=fonts) for sheet in sheets]
+    made = documents[0].copy([page for document in documents for page in document.pages]).write_pdf()
     try:
         with open(path, "xb", opener=_private) as file:
             file.write(made)

@@ -39,17 +39,18 @@ class Texts:
         """A letter, or a fax if there is a number."""
         host = sending_host(self._policy, person.email)
         pages = {language: self._page(language, host) for language in person.languages}
-        code = f"〒{person.postal_code}" if person.languages[0] == "ja" else person.postal_code
-        lines = [line for line in (code if person.postal_code else "", *person.address) if line]
-        return Sheet(pages, person.name, lines, person.fax)
+        say = self._speakers[person.languages[0]]
+        name = say("{name}", name=person.name) if person.name else ""
+        if say.language == "ja":
+            lines = (f"〒{person.postal_code}" if person.postal_code else "", *person.address, name)
+        else:
+            lines = (name, *person.address, person.postal_code)
+        return Sheet(pages, name, [line for line in lines if line], person.fax)
 
-    def letters(self, people: list[Person]) -> str:
-        """As HTML for print."""
-        return rendering.letters([self.sheet(person) for person in people], self.head, self._speakers, self.day)
-
-    def faxes(self, people: list[Person]) -> str:
-        """As HTML for print."""
-        return rendering.faxes([self.sheet(person) for person in people], self.head, self._speakers, self.day)
+    def paper(self, way: str, person: Person) -> str:
+        """A fax or a letter, as HTML for print."""
+        made = rendering.fax if way == "fax" else rendering.letter
+        return made(self.sheet(person), self.head, self._speakers, self.day)
 
     def _made_page(self, language: Language, host: str | None) -> Page:
         subject = Subject(self._policy, self._phase, self._notice, self._at, host)
