@@ -43,6 +43,8 @@ def why(case: Case, line: str, policy: Policy, situation: Situation, say: Speake
     provider = say.pick(policy.provider.display)
     if situation.uses is Uses.WEBMAIL:
         return [say("Webmail in a web browser does not use port 25, so it works as before.")]
+    if situation.uses is Uses.HOSTING and not case.line:
+        return [say("The service runs on a network that is not covered.")]
     match case.verdict.reason:
         case Reason.NOT_PORT_25:
             return _other_port(case.port, provider, say)

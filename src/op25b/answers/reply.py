@@ -117,7 +117,7 @@ class _Teller:
             yield Paragraph(reasons.who(self.policy, say))
             return
         yield Paragraph(say.paragraph(reasons.why(case, self._line(), self.policy, self.told.situation, say)))
-        if case.port != SMTP or case.source.pool < 0:
+        if case.port != SMTP or case.source.pool < 0 or self.told.situation.uses is Uses.HOSTING:
             return
         if len({each.line for each in self.told.cases}) > 1:
             yield Paragraph(reasons.who(self.policy, say))

@@ -19,6 +19,7 @@ LATER = {
     "account": "op25b.cli.account",
     "api": "op25b.cli.api",
     "bulletin": "op25b.cli.bulletin",
+    "credentials": "op25b.cli.credentials",
     "exempt": "op25b.cli.exempt",
     "integrate": "op25b.cli.integrate",
     "lab": "op25b.cli.lab",

@@ -9,7 +9,7 @@ from op25b.answers.naming import called
 from op25b.answers.pages.subject import Subject
 from op25b.answers.phases import early, not_fixed
 from op25b.answers.reasons import second_condition
-from op25b.answers.reply import as_mail_program, security_software
+from op25b.answers.reply import as_mail_program
 from op25b.answers.scopes import covered, when
 from op25b.answers.situation import Affected, Server, Situation, Uses, answer
 from op25b.policy import scope
@@ -66,7 +66,7 @@ def ways_of_use(subject: Subject) -> Block:
     ]
     if not subject.open_hosts:
         own = say("Sending through {provider}'s own sending server with port 25", provider=subject.provider)
-        items = [own, *items, security_software(say)]
+        items = [own, *items, say("Using security software that checks sent mail, with the sending port left at 25")]
     return Bullets(tuple(items))
 
 
@@ -84,19 +84,10 @@ def not_affected(subject: Subject) -> Iterator[Block]:
                 hosts=hosts,
             )
         )
-    else:
-        items.append(
-            say(
-                "Customers who send through {provider}'s sending server ({hosts}) on port 587 or 465",
-                provider=provider,
-                hosts=subject.host,
-            )
-        )
     items.append(say("Customers who send on port 587 or 465 (SMTP over SSL): these ports stay open on every line."))
-    items += [
-        say("Customers with this line: {line}", line=line)
-        for line in dict.fromkeys(called(pool, subject.policy, say) for pool in subject.left_out)
-    ]
+    if subject.left_out:
+        lines = dict.fromkeys(called(pool, subject.policy, say) for pool in subject.left_out)
+        items.append(say("Customers with one of these lines: {lines}", lines=say.listed(lines)))
     items.append(webmail(subject))
     items += [say("Users of {service}", service=name) for name in _services(subject)]
     yield Bullets(tuple(items))

@@ -20,42 +20,44 @@ def picture(subject: Subject) -> Picture:
         "server can be reached.",
         provider=provider,
     )
+    ports = [str(port) for port in sorted(subject.server.ports, reverse=True)] if subject.server else []
     ways = "".join(
         (
-            _way(60, say("port 587"), _OPEN, crossed=False),
-            _way(150, say("port 25"), _CLOSED, crossed=True),
-            _way(240, say("port 587 or 465"), _OPEN, crossed=False),
+            _way(60, say("port {ports}", ports=say.listed(ports)), _OPEN, crossed=False),
+            _way(150, say("port {ports}", ports="25"), _CLOSED, crossed=True),
+            _way(240, say("port {ports}", ports=say.listed(("587", "465"))), _OPEN, crossed=False),
         )
     )
     boxes = "".join(
         (
-            _box(10, 105, 150, say("Customer's computer")),
-            _box(460, 15, 170, say("Sending server of {provider}", provider=provider)),
-            _box(460, 105, 170, say("Other mail servers")),
-            _box(460, 195, 170, say("Other providers' sending servers")),
+            _box(10, 20, 130, 260, say("Customer's computer")),
+            _box(460, 20, 170, 80, say("Sending server of {provider}", provider=provider)),
+            _box(460, 110, 170, 80, say("Other mail servers")),
+            _box(460, 200, 170, 80, say("Other providers' sending servers")),
         )
     )
-    edge = (
-        '<line x1="360" y1="8" x2="360" y2="292" stroke="currentColor" stroke-width="2" stroke-dasharray="6 5"/>'
-        f'<text x="360" y="308" text-anchor="middle">{escape(say("Edge of the network"))}</text>'
+    edge = say("Edge of the network")
+    border = (
+        '<line x1="370" y1="8" x2="370" y2="292" stroke="currentColor" stroke-width="2" stroke-dasharray="6 5"/>'
+        f'<text x="370" y="310" text-anchor="middle">{escape(edge)}</text>'
     )
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 320" role="img" '
         f'font-family="sans-serif" font-size="13" fill="currentColor"><title>{escape(caption)}</title>'
-        f"{edge}{ways}{boxes}</svg>"
+        f"{border}{ways}{boxes}</svg>"
     )
     return Picture("op25b", caption, svg)
 
 
-def _box(x: int, y: int, width: int, text: str) -> str:
-    """A box with its words on up to two lines."""
+def _box(x: int, y: int, width: int, height: int, text: str) -> str:
+    """A box with its words in the middle, on as many lines as they need."""
     lines = _broken(text, width // 8)
-    top = y + 50 - 9 * (len(lines) - 1)
+    top = y + height // 2 + 5 - 9 * (len(lines) - 1)
     words = "".join(
         f'<text x="{x + width // 2}" y="{top + 18 * number}" text-anchor="middle">{escape(line)}</text>'
         for number, line in enumerate(lines)
     )
-    frame = f'<rect x="{x}" y="{y}" width="{width}" height="90" rx="8" fill="none" stroke="currentColor"/>'
+    frame = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="8" fill="none" stroke="currentColor"/>'
     return frame + words
 
 
@@ -73,13 +75,12 @@ def _broken(text: str, width: int) -> list[str]:
 
 
 def _way(y: int, label: str, colour: str, *, crossed: bool) -> str:
-    """An arrow from the computer to the box at height `y`, with its port written on it."""
-    end = 352 if crossed else 452
-    height = 150 + (y - 150) * (end - 164) // 288
-    line = f'<line x1="164" y1="150" x2="{end}" y2="{height}" stroke="{colour}" stroke-width="3"/>'
-    text = f'<text x="262" y="{150 + (y - 150) * 98 // 288 - 8}" text-anchor="middle">{escape(label)}</text>'
+    """An arrow from the computer to the box at height `y`, or to the edge, with its port written over it."""
+    end = 370 if crossed else 450
+    line = f'<line x1="144" y1="{y}" x2="{end}" y2="{y}" stroke="{colour}" stroke-width="3"/>'
+    text = f'<text x="250" y="{y - 9}" text-anchor="middle">{escape(label)}</text>'
     if crossed:
-        head = f'<path d="M346 {height - 12}l24 24m0 -24l-24 24" stroke="{colour}" stroke-width="5"/>'
+        head = f'<path d="M356 {y - 14}l28 28m0 -28l-28 28" stroke="{colour}" stroke-width="5" fill="none"/>'
     else:
-        head = f'<path d="M{end} {height}l-10 -6v12z" fill="{colour}"/>'
+        head = f'<path d="M456 {y}l-12 -7v14z" fill="{colour}"/>'
     return line + text + head

@@ -9,7 +9,7 @@ from op25b.answers.causes import no_pop_before_smtp
 from op25b.answers.naming import called
 from op25b.answers.pages import about, affected, avoid
 from op25b.answers.pages.subject import Subject
-from op25b.answers.phases import early
+from op25b.answers.phases import in_time, not_fixed
 from op25b.answers.reply import as_mail_program, others_submission, pop_first, reply
 from op25b.answers.situation import Server, Situation, Uses, answer
 from op25b.policy import scope
@@ -75,15 +75,18 @@ def _told(subject: Subject, situation: Situation) -> Iterator[Block]:
 def _deadline(subject: Subject) -> Iterator[Block]:
     """Claims I2, N3, N4."""
     say, at = subject.say, subject.at
+    sentences: list[str] = []
     for phase in subject.policy.phases:
-        if scope.state(phase, at) is Reason.NOT_YET and phase.from_ is not None:
+        state = scope.state(phase, at)
+        if state is Reason.NOT_YET and phase.from_ is not None:
             start = say.start(phase.from_)
-            yield Paragraph(say("The restriction begins on {start}. Please change them before that.", start=start))
-            yield Paragraph(say("Customers who have not changed them by then cannot send mail on port 25."))
-        elif scope.state(phase, at) is Reason.ANNOUNCED:
-            yield Paragraph(say("The date is not fixed yet; another notice tells it as soon as it is."))
-    if subject.coming:
-        yield Paragraph(early(say))
+            sentences.append(say("The restriction begins on {start}. Please change them before that.", start=start))
+            sentences.append(say("Customers who have not changed them by then cannot send mail on port 25."))
+        elif state is Reason.ANNOUNCED:
+            sentences.append(not_fixed(say))
+        if state in (Reason.NOT_YET, Reason.ANNOUNCED):
+            sentences += in_time(phase, at, say)
+    yield from map(Paragraph, dict.fromkeys(sentences))
 
 
 def _own_server(subject: Subject) -> Iterator[Block]:

@@ -24,7 +24,10 @@ from op25b.subscribers.passwords import Hasher
 from tests.portal.public.conftest import Portal, example
 from tests.subscribers.conftest import CHEAP
 from tests.subscribers.credentials.conftest import Mailboxes
+from tests.support.databases import postgresql
 from tests.support.web import running
+
+__all__ = ["postgresql"]
 
 JAPAN = ZoneInfo("Asia/Tokyo")
 IN_FEBRUARY = datetime(2008, 2, 20, 10, 30, tzinfo=JAPAN)
