@@ -11,6 +11,7 @@ from op25b.policy.model import Policy
 from op25b.portal.public.config import Portal
 from op25b.portal.public.numbers import Counted
 from op25b.portal.public.reach import Reach
+from op25b.portal.public.selfservice.kept import Kept
 from op25b.portal.web.csrf import Forms
 from op25b.portal.web.visitor import Proxies
 from op25b.store import Store
@@ -30,6 +31,7 @@ class Context:
     log: Any
     count: Callable[[Counted], object]
     reach: Reach
+    selfservice: Kept
 
     @property
     def forms(self) -> Forms:

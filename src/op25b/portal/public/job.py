@@ -16,6 +16,7 @@ from op25b.portal.public.config import Portal
 from op25b.portal.public.context import Context
 from op25b.portal.public.numbers import Counted
 from op25b.portal.public.reach import Reach
+from op25b.portal.public.selfservice.kept import kept
 from op25b.portal.web.serving import serve
 from op25b.processes import logs
 from op25b.processes.board import Board, Meters
@@ -48,9 +49,10 @@ def work(
     try:
         context = Context(
             policy, settings, opened, lambda: datetime.now(UTC), os.urandom, key, log, meters.add,
-            Reach(resolver(), time.monotonic),
+            Reach(resolver(), time.monotonic), kept(opened, settings.pop, os.urandom),
         )  # fmt: skip
         asyncio.run(_serve(listening, context, reread, meters, parent))
+        context.selfservice.passwords.close()
     finally:
         opened.close()
 

@@ -26,7 +26,7 @@ class Site:
         self.context, self.templates = context, templates
         self.policy: Policy = context.policy
         self.standings = Standings(context.policy)
-        self.contents = Contents(context.policy, templates)
+        self.contents = Contents(self.standings.judge, templates)
         self.proxies: Proxies = context.proxies
         self.forms = context.forms
         self._askings = {each: Asking(context.policy, templates.speakers[each]) for each in LANGUAGES}
