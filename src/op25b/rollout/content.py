@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from op25b.answers import phases
 from op25b.answers.blocks import Block, Bullets, Contacts, Definitions, Link, Page, Paragraph, Section
 from op25b.answers.contacts import contacts
+from op25b.answers.naming import names
 from op25b.answers.remedies import advice, submission_servers
 from op25b.answers.speech import Speaker, mark
 from op25b.policy.information import OfferKind
@@ -25,13 +26,12 @@ SUBDOMAIN = "{subdomain}"
 
 @dataclass(frozen=True)
 class Subject:
-    """What a notice is about. `at`: when it is told. `host`: the sending server of who reads it, if that is known."""
+    """What a notice is about. `at`: when it is told."""
 
     policy: Policy
     phase: Phase
     notice: Notice
     at: datetime
-    host: str | None = None
 
     @property
     def server(self) -> OwnServer | None:
@@ -134,22 +134,15 @@ class _Writer:
 
     def _if_nothing(self) -> str:
         say, start = self._say, self._notice.start
+        now, once, from_ = _NOTHING_BUT_OTHERS if self._subject.open_server else _NOTHING_AT_ALL
         if self._subject.begun:
-            return say("Mail programs and security software that are set to port 25 cannot send mail.")
-        if start is None:
-            return say(
-                "Once the restriction is in force, mail programs and security software that are set to port 25 can "
-                "no longer send mail."
-            )
-        return say(
-            "From {start} on, mail programs and security software that are set to port 25 can no longer send mail.",
-            start=say.start(start),
-        )
+            return say(now)
+        return say(once) if start is None else say(from_, start=say.start(start))
 
     def covered(self) -> Iterator[Block]:
         say, conditions = self._say, tuple(self._conditions())
         if conditions:
-            lead = say("Customers of {provider} whose line meets this:", provider=self._provider)
+            lead = say("Customers of {provider} to whom all of this applies:", provider=self._provider)
             yield Paragraph(lead)
             yield Bullets(conditions)
         else:
@@ -158,6 +151,8 @@ class _Writer:
             yield Paragraph(say("Of these, only those who send through a server that is not ours are affected."))
         else:
             yield Paragraph(say("This is so whichever sending server you use."))
+        if self._policy.home_servers == "refused":
+            yield Paragraph(say("A mail server that you run yourself on such a line is affected, too."))
         yield Paragraph(
             say(
                 "If you connect through another provider, you are affected if that provider restricts port 25; please "
@@ -168,24 +163,20 @@ class _Writer:
     def _conditions(self) -> Iterator[str]:
         say, scope = self._say, self._phase.scope
         covered = [pool for pool in self._policy.pools if first_miss(scope, pool) is None]
-        if scope.model_dump(exclude_defaults=True):
+        if scope.model_dump(exclude_defaults=True).keys() - {"contracts", "not_contracts"}:
             lines = dict.fromkeys(pool.line for pool in covered if pool.line)
             if lines:
-                yield say("The line is one of: {lines}", lines=self._named(lines))
+                yield say("The line is one of: {lines}", lines=names(lines, self._policy, say))
         if scope.assignments is not None and len(set(scope.assignments)) == 1:
             yield say(_ASSIGNMENTS[scope.assignments[0]])
         if scope.regions:
-            yield say("The region is one of: {regions}", regions=self._named(scope.regions))
+            yield say("The region is one of: {regions}", regions=names(scope.regions, self._policy, say))
         if scope.not_regions:
-            yield say("The region is none of: {regions}", regions=self._named(scope.not_regions))
+            yield say("The region is none of: {regions}", regions=names(scope.not_regions, self._policy, say))
         if scope.contracts:
-            yield say("The contract is one of: {contracts}", contracts=self._named(scope.contracts))
+            yield say("The contract is one of: {contracts}", contracts=names(scope.contracts, self._policy, say))
         if scope.not_contracts:
-            yield say("The contract is none of: {contracts}", contracts=self._named(scope.not_contracts))
-
-    def _named(self, words: Iterable[str]) -> str:
-        say = self._say
-        return say.listed(say.pick(self._policy.information.named(word)) for word in words)
+            yield say("The contract is none of: {contracts}", contracts=names(scope.not_contracts, self._policy, say))
 
     def period(self) -> Iterator[Block]:
         say, period = self._say, self._phase.settings_period
@@ -199,7 +190,7 @@ class _Writer:
             start = say.start(self._notice.start)
             yield Paragraph(say("Please change your settings before {start}.", start=start))
         yield Paragraph(phases.early(say))
-        yield Paragraph(say("We ask you to change them as early as you can."))
+        yield Paragraph(say("Please change them in good time. Thank you for your understanding and your cooperation."))
 
     def change(self) -> Iterator[Block]:
         say, server = self._say, self._subject.server
@@ -218,7 +209,7 @@ class _Writer:
 
     def _settings(self, server: OwnServer) -> Iterator[tuple[str, str]]:
         say = self._say
-        host = self._subject.host or server.hosts[0]
+        host = server.hosts[0]
         yield say("Sending server (SMTP)"), host
         if STARTTLS in server.ports:
             yield say("Port"), say("587 (encryption: STARTTLS)")
@@ -277,6 +268,23 @@ _ANNOUNCEMENTS = {
         "Blocking, OP25B) since {start}."
     ),
 }
+_NOTHING_AT_ALL = (
+    mark("Mail programs and security software that are set to port 25 cannot send mail."),
+    mark(
+        "Once the restriction is in force, mail programs and security software that are set to port 25 can no longer "
+        "send mail."
+    ),
+    mark("From {start} on, mail programs and security software that are set to port 25 can no longer send mail."),
+)
+_NOTHING_BUT_OTHERS = (
+    mark("Mail cannot be sent on port 25 through sending servers that are not ours."),
+    mark(
+        "Once the restriction is in force, mail can no longer be sent on port 25 through sending servers that are not "
+        "ours."
+    ),
+    mark("From {start} on, mail can no longer be sent on port 25 through sending servers that are not ours."),
+)
+"""What happens to who changes nothing: now, once it is in force, from a date on."""
 _ASSIGNMENTS = {
     Assignment.DYNAMIC: mark("The address is dynamic: it may be another one with each connection."),
     Assignment.STATIC: mark("The address is fixed."),

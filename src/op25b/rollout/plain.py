@@ -62,7 +62,7 @@ def _lines(block: Block, say: Speaker, address: Address) -> Iterator[str]:
             yield block.text
             yield f"  {where}"
         case Contacts():
-            yield from _contacts(block)
+            yield from _contacts(block, say)
         case Sample():
             yield block.caption
             yield textwrap.indent(block.text, "    ")
@@ -74,14 +74,17 @@ def _lines(block: Block, say: Speaker, address: Address) -> Iterator[str]:
                 yield from _lines(inner, say, address)
 
 
-def _contacts(block: Contacts) -> Iterator[str]:
+def _contacts(block: Contacts, say: Speaker) -> Iterator[str]:
     for way in block.ways:
-        yield from _wrapped(f"{way.label}: {way.address} ({way.taken})", "", "  ")
+        words = say("{way}: {address} ({taken})", way=way.label, address=way.address, taken=way.taken)
+        yield from _wrapped(words, "", "  ")
     if block.hours:
         yield from _wrapped(block.hours, "", "  ")
 
 
 def _wrapped(words: str, first: str, other: str) -> list[str]:
+    if not words.isascii():
+        return [first + words]
     return textwrap.wrap(
         words,
         COLUMNS,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from weasyprint import HTML
+from weasyprint.text.fonts import FontConfiguration
+from weasyprint.urls import URLFetcher
 
 from op25b.errors import UserError
 
@@ -13,13 +17,17 @@ AT_ONCE = 200
 """Sheets in one file: WeasyPrint holds every page of a document in memory, about a megabyte each."""
 
 
-def write(html: str, path: Path) -> None:
-    """The HTML as PDF in a new file, on the disk when this returns. Raises UserError where there is one already."""
-    from weasyprint import HTML
+def write(sheets: Iterable[str], path: Path) -> None:
+    """Sheets of HTML as one PDF in a new file, on the disk when this returns; each numbers its own pages.
 
+    Raises UserError where there is a file already.
+    """
     # of fonts and CSS: nothing that an operator could do anything about
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
-    made = HTML(string=html, url_fetcher=_refuse, base_url=None).write_pdf()
+    fonts = FontConfiguration()
+    nothing = URLFetcher(allowed_protocols=())
+    documents = [HTML(string=sheet, url_fetcher=nothing).render(font_config=fonts) for sheet in sheets]
+    made = documents[0].copy([page for document in documents for page in document.pages]).write_pdf()
     try:
         with open(path, "xb", opener=_private) as file:
             file.write(made)
@@ -32,7 +40,3 @@ def write(html: str, path: Path) -> None:
 def _private(path: str, flags: int) -> int:
     """For the owner only: names and postal addresses are in it."""
     return os.open(path, flags, 0o600)
-
-
-def _refuse(url: str, *_: Any, **__: Any) -> Any:
-    raise ValueError(f"{url} is not fetched")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -62,9 +63,9 @@ class Told:
 
 
 class Records:
-    """Of one store. Methods raise UserError when it cannot be used."""
+    """Of one store. Methods raise UserError when it cannot be used. `token`: what nobody can guess."""
 
-    def __init__(self, store: Store, token: Callable[[], str]) -> None:
+    def __init__(self, store: Store, token: Callable[[], str] = lambda: secrets.token_hex(16)) -> None:
         self._store, self._token = store, token
 
     def plan(self, phase: str, stage: str, people: Sequence[Person], by: By) -> list[Mail]:
@@ -74,18 +75,16 @@ class Records:
         """
         found: list[Mail] = []
         with self._store.write() as connection:
-            added = 0
-            for chunk in _chunks(people):
+            record(connection, by, "notice begun", f"phase/{phase}", None, {"stage": stage, "people": len(people)})
+        for chunk in _chunks(people):
+            # the relay writes here, too: a long list must not keep it waiting
+            with self._store.write() as connection:
                 known = _known(connection, phase, stage, chunk)
-                new = [person for person in chunk if person.id not in known]
-                self._add(connection, phase, stage, new, by.at)
+                self._add(connection, phase, stage, [each for each in chunk if each.id not in known], by.at)
                 for person in chunk:
                     if person.id in known:
                         self._renew(connection, known[person.id], person, by.at)
-                added += len(new)
                 found += _to_send(connection, phase, stage, chunk)
-            if added:
-                record(connection, by, "notice planned", f"phase/{phase}", None, {"stage": stage, "people": added})
         return found
 
     def _add(self, connection: Connection, phase: str, stage: str, people: Sequence[Person], at: datetime) -> None:

@@ -27,12 +27,12 @@ class Letterhead:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A letter or a fax to one person: the pages of the languages, the lines of the address, or the number."""
+    """A letter or a fax to one person: a page in each language, and the address, or the name and the number."""
 
     pages: Mapping[Language, Page]
     name: str
     lines: Sequence[str]
-    number: str = ""
+    number: str
 
 
 def where(link: Link, language: Language, portal: str | None) -> str | None:
@@ -58,14 +58,14 @@ def mail(pages: Mapping[Language, Page], head: Letterhead, speakers: Speakers) -
     )
 
 
-def letters(sheets: Sequence[Sheet], head: Letterhead, speakers: Speakers, day: Mapping[Language, str]) -> str:
-    """Letters, one after the other, each on pages of its own. `day`: the date that is on them."""
-    return _rendered("letter.html", speakers, head, sheets=sheets, day=day)
+def letter(sheet: Sheet, head: Letterhead, speakers: Speakers, day: Mapping[Language, str]) -> str:
+    """A letter for an envelope with a window. `day`: the date that is on it."""
+    return _rendered("letter.html", speakers, head, sheet=sheet, day=day)
 
 
-def faxes(sheets: Sequence[Sheet], head: Letterhead, speakers: Speakers, day: Mapping[Language, str]) -> str:
-    """Faxes, one after the other: black on white, under a head that says whom they are for."""
-    return _rendered("fax.html", speakers, head, sheets=sheets, day=day)
+def fax(sheet: Sheet, head: Letterhead, speakers: Speakers, day: Mapping[Language, str]) -> str:
+    """A fax: black on white, under a head that says whom it is for."""
+    return _rendered("fax.html", speakers, head, sheet=sheet, day=day)
 
 
 def _rendered(template: str, speakers: Speakers, head: Letterhead, **values: Any) -> str:

@@ -40,7 +40,7 @@ def router(site: Site) -> APIRouter:
         if fields and asked.situation is not None:
             answer, policy = answered(site, visit, asked.situation)
             sections = reply(answer, policy, visit.say)
-        return site.page(
+        return site.templates.page(
             request,
             "affected.html",
             asking=visit.asking,

@@ -10,9 +10,10 @@ from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from op25b.portal import setup
-from op25b.portal.public import affected, home, pages, trouble
+from op25b.portal.public import affected, checking, home, pages, trouble
 from op25b.portal.public.context import Context
 from op25b.portal.public.navigation import NAVIGATION
+from op25b.portal.public.selfservice import credentials, exemptions, menu
 from op25b.portal.public.site import Site
 from op25b.portal.setup import discovery
 from op25b.portal.setup import pages as setup_pages
@@ -22,7 +23,11 @@ from op25b.portal.web.limits import BoundedBodies
 from op25b.portal.web.static import Static
 from op25b.portal.web.templates import Templates
 
-TEMPLATES = [Path(__file__).parent / "templates", setup.TEMPLATES]
+TEMPLATES = [
+    Path(__file__).parent / "templates",
+    Path(__file__).parent / "selfservice" / "templates",
+    setup.TEMPLATES,
+]
 
 
 def templates_of(context: Context, static: Static) -> Templates:
@@ -33,7 +38,7 @@ def templates_of(context: Context, static: Static) -> Templates:
         ZoneInfo(provider.time_zone),
         static,
         context.forms,
-        {"provider": provider, "navigation": NAVIGATION},
+        {"provider": provider, "navigation": (*NAVIGATION, *menu.entries(context.policy))},
     )
 
 
@@ -50,7 +55,7 @@ def application(context: Context) -> ASGIApp:
         return RedirectResponse(f"/{language}/", 307, {"Vary": "Accept-Language"})
 
     site = Site(context, templates)
-    for each in (home, affected, trouble, pages, setup_pages, discovery):
+    for each in (home, affected, trouble, checking, pages, setup_pages, discovery, credentials, exemptions):
         made.include_router(each.router(site))
     faults.install(made, templates, context.log)
     made.add_middleware(BoundedBodies, answer=faults.Answer(templates))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from op25b.answers.naming import called
-from op25b.answers.situation import Line, Server, Situation, Symptom, Uses
+from op25b.answers.situation import Line, Server, Situation, Uses
 from op25b.answers.speech import Speaker, mark
 from op25b.policy.fields import host_name, single_address
 from op25b.policy.intervals import Address
@@ -25,13 +24,6 @@ USES = {
     Uses.SECURITY_SOFTWARE: mark("A mail program, with security software that checks outgoing mail"),
     Uses.HOME_SERVER: mark("A mail server of your own on this line"),
     Uses.HOSTING: mark("Our hosting service"),
-}
-SYMPTOMS = {
-    Symptom.SUDDENLY: mark("Mail suddenly cannot be sent"),
-    Symptom.RECEIVES_ONLY: mark("Mail comes in but cannot be sent"),
-    Symptom.NO_SUBMISSION: mark("Port 587 is set, and there is no connection"),
-    Symptom.NO_SMTP_AUTH: mark("The mail program has no setting for SMTP AUTH"),
-    Symptom.NO_PORT_CHANGE: mark("The mail program has no setting for the sending port"),
 }
 
 
@@ -60,8 +52,9 @@ class Asking:
         ]
         self.ports: list[Option] = [(str(port), str(port)) for port in PORTS]
         self.uses: list[Option] = [(use.value, say(text)) for use, text in USES.items()]
-        self.symptoms: list[Option] = [(symptom.value, say(text)) for symptom, text in SYMPTOMS.items()]
-        self._labels = dict(_lines(policy, say))
+        self._labels: dict[str, Line] = {}
+        for pool in policy.pools:
+            self._labels.setdefault(called(pool, policy, say), Line(pool=pool.name))
         self._lines = {str(number): line for number, line in enumerate(self._labels.values())}
 
     def lines(self, visitor: Address | None) -> list[Option]:
@@ -80,14 +73,13 @@ class Asking:
         try:
             port = int(fields.get("port") or SMTP)
             uses = Uses(fields.get("uses") or Uses.MAIL_PROGRAM)
-            symptom = Symptom(fields["symptom"]) if fields.get("symptom") else None
         except ValueError:
             return Asked(fields, None, {"port": self._say("Please choose one of these.")})
         if port not in PORTS:
             faults["port"] = self._say("Please choose one of these.")
         if faults:
             return Asked(fields, None, faults)
-        return Asked(fields, Situation(source, server, port, uses, symptom))
+        return Asked(fields, Situation(source, server, port, uses))
 
     def _source(self, fields: Fields, visitor: Address | None, faults: dict[str, str]) -> Address | Line | None:
         if written := narrow(fields.get("address", "")):
@@ -129,10 +121,3 @@ def _other(name: str) -> Server:
     """Raises ValueError for what is no name of a host."""
     host_name(name)
     return Server.OTHER
-
-
-def _lines(policy: Policy, say: Speaker) -> Iterable[tuple[str, Line]]:
-    """The lines that customers know, each once, by what pages call them."""
-    for pool in policy.pools:
-        assignment = pool.assignment and pool.assignment.value
-        yield called(pool, policy, say), Line(pool.line, pool.region, assignment, pool.contract)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from op25b.policy.model import Network, Port, SingleAddress
 from op25b.policy.table import Table
 from op25b.processes.settings import File
+from op25b.subscribers.credentials.pop_login import PopServer
 
 
 def _url(text: str) -> str:
@@ -44,3 +45,6 @@ class Portal(Table):
     proxy_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     """The header field in which they write it; the other one is not looked at, as strangers may have written it."""
     signing: Signing | None = None
+    pop: PopServer | None = None
+    """Where customers' POP passwords are checked before they are given credentials; without it, they are those of the
+    accounts in the store."""

@@ -7,16 +7,10 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from op25b.answers.blocks import Page, Paragraph, Section
-from op25b.answers.speech import Language, Speaker
-from op25b.policy.model import Policy
+from op25b.answers.pages import PAGES, Bulletin, Subject
+from op25b.answers.speech import Language
+from op25b.policy.verdict import Judge
 from op25b.portal.web.templates import Templates
-
-KEYS = ("about", "affected", "avoid", "questions", "glossary", "contact", "trouble")
-
-
-def page(key: str, policy: Policy, at: datetime, say: Speaker) -> Page:
-    return Page(key, key, (Section(f"{key}-1", "Stand-in", (Paragraph("Stand-in"),)),))
 
 
 @dataclass(frozen=True)
@@ -31,19 +25,20 @@ class Content:
 class Contents:
     """Those of one policy. What they say changes with time (hours of the desk, phases), to the minute."""
 
-    def __init__(self, policy: Policy, templates: Templates) -> None:
-        self._policy, self._templates = policy, templates
-        self._made: dict[tuple[str, Language], tuple[datetime, Content]] = {}
+    def __init__(self, judge: Judge, templates: Templates) -> None:
+        self._judge, self._templates = judge, templates
+        self._made: dict[tuple[str, Language], tuple[object, Content]] = {}
 
-    def of(self, key: str, language: Language, at: datetime) -> Content:
-        """One of KEYS, as it is at that instant."""
+    def of(self, key: str, language: Language, at: datetime, bulletins: tuple[Bulletin, ...] = ()) -> Content:
+        """One of PAGES, as it is at that instant; `bulletins`: for a page that tells of them."""
         minute = at.replace(second=0, microsecond=0)
         made = self._made.get((key, language))
-        if made is None or made[0] != minute:
-            made = self._made[key, language] = minute, self._content(key, language, minute)
+        if made is None or made[0] != (minute, bulletins):
+            subject = Subject(self._judge, minute, self._templates.speakers[language], bulletins)
+            made = self._made[key, language] = (minute, bulletins), self._content(key, language, subject)
         return made[1]
 
-    def _content(self, key: str, language: Language, at: datetime) -> Content:
-        found = page(key, self._policy, at, self._templates.speakers[language])
+    def _content(self, key: str, language: Language, subject: Subject) -> Content:
+        found = PAGES[key](subject)
         text = self._templates.part(language, "content.html", found=found)
         return Content(found.title, text, self._templates.part(language, "contents.html", found=found))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy import Connection
 
 from op25b.answers import situation
 from op25b.answers.blocks import Section
-from op25b.answers.naming import named
+from op25b.answers.naming import called, named
 from op25b.answers.reply import reply
 from op25b.answers.situation import Affected, Situation
 from op25b.answers.speech import Speaker
@@ -24,8 +25,9 @@ from op25b.portal.public.standing import Attempt, last_attempt
 class Found:
     """What is known of the visitor's line: the answer for sending to others' servers on port 25, and facts in words."""
 
+    heading: str
     affected: Affected
-    sections: dict[str, Section]
+    sections: list[Section]
     facts: list[tuple[str, str]]
 
 
@@ -38,18 +40,24 @@ def router(site: Site) -> APIRouter:
         visit = site.visit(request)
         pool = None if visit.address is None else site.standings.pool_of(visit.address)
         with site.context.store.read() as connection:
-            told = notices.current(connection, visit)
-            found = None
-            if visit.address is not None and pool is not None:
-                judge = site.standings.judge_of(connection, visit.address, [], visit.at)
-                answer = situation.answer(judge, Situation(visit.address), visit.at)
-                sections = {each.key: each for each in reply(answer, judge.policy, visit.say)}
-                attempt = last_attempt(connection, visit.address, visit.at)
-                facts = [*_line(visit.address, pool, site.policy, visit.say), *_attempt(attempt, visit)]
-                found = Found(answer.affected, sections, facts)
-        return site.page(request, "home.html", notices=told, address=visit.address, found=found)
+            told = notices.shown(notices.current(connection, visit), visit)
+            found = (
+                None if visit.address is None or pool is None else _found(site, connection, visit, visit.address, pool)
+            )
+        return site.templates.page(request, "home.html", notices=told, address=visit.address, found=found)
 
     return made
+
+
+def _found(site: Site, connection: Connection, visit: Visit, address: Address, pool: Pool) -> Found:
+    judge = site.standings.judge_of(connection, address, [], visit.at)
+    answer = situation.answer(judge, Situation(address), visit.at)
+    wanted = ("answer", "do") if answer.affected in (Affected.YES, Affected.LATER) else ("answer",)
+    sections = [each for each in reply(answer, judge.policy, visit.say) if each.key in wanted]
+    facts = _line(address, pool, site.policy, visit.say)
+    facts += _attempt(last_attempt(connection, address, visit.at), visit)
+    heading = visit.say("You are on {line}", line=called(pool, site.policy, visit.say))
+    return Found(heading, answer.affected, sections, facts)
 
 
 def _line(address: Address, pool: Pool, policy: Policy, say: Speaker) -> list[tuple[str, str]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from op25b.answers.pages import Bulletin
 from op25b.portal.public.site import Visit
 from op25b.rollout import bulletins
-from op25b.rollout.bulletins import Bulletin, Kind
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,23 @@ class Notice:
     on: bool
 
 
-def current(connection: Connection, visit: Visit) -> list[Notice]:
+def current(connection: Connection, visit: Visit) -> tuple[Bulletin, ...]:
     """What the pages tell now, outages first."""
-    return [_notice(each, visit) for each in bulletins.current(connection, visit.at)]
+    found = bulletins.current(connection, visit.at)
+    return tuple(Bulletin(each.kind.value, each.text, each.from_, each.until) for each in found)
+
+
+def shown(told: Iterable[Bulletin], visit: Visit) -> list[Notice]:
+    """As boxes at the top of a page."""
+    return [_notice(each, visit) for each in told]
 
 
 def _notice(bulletin: Bulletin, visit: Visit) -> Notice:
     say = visit.say
-    heading = say("Outage") if bulletin.kind is Kind.OUTAGE else say("Maintenance")
-    start = say.instant(bulletin.from_)
+    heading = say("Outage") if bulletin.kind == "outage" else say("Maintenance")
+    on, start = bulletin.from_ <= visit.at, say.instant(bulletin.from_)
     if bulletin.until is not None:
         when = say("{start} to {end}", start=start, end=say.instant(bulletin.until))
     else:
-        when = say("Since {start}", start=start) if bulletin.holds(visit.at) else say("From {start}", start=start)
-    return Notice(heading, when, say.pick(bulletin.text), bulletin.holds(visit.at))
+        when = say("Since {start}", start=start) if on else say("From {start}", start=start)
+    return Notice(heading, when, say.pick(bulletin.text), on)

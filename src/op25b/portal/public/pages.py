@@ -28,8 +28,8 @@ def _page(site: Site, key: str) -> Callable[[Request], Response]:
         told: list[Notice] = []
         if key == _WITH_NOTICES:
             with site.context.store.read() as connection:
-                told = notices.current(connection, visit)
+                told = notices.shown(notices.current(connection, visit), visit)
         content = site.contents.of(key, visit.language, visit.at)
-        return site.page(request, "page.html", content=content, notices=told)
+        return site.templates.page(request, "page.html", content=content, notices=told)
 
     return page

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Request
 
 from op25b.answers.speech import LANGUAGES, Language, Speaker
 from op25b.policy.intervals import Address
@@ -27,7 +26,7 @@ class Site:
         self.context, self.templates = context, templates
         self.policy: Policy = context.policy
         self.standings = Standings(context.policy)
-        self.contents = Contents(context.policy, templates)
+        self.contents = Contents(self.standings.judge, templates)
         self.proxies: Proxies = context.proxies
         self.forms = context.forms
         self._askings = {each: Asking(context.policy, templates.speakers[each]) for each in LANGUAGES}
@@ -42,10 +41,6 @@ class Site:
             self.proxies.visitor(request),
             self.context.clock(),
         )
-
-    def page(self, request: Request, name: str, **values: Any) -> Response:
-        """A page from a template."""
-        return self.templates.page(request, name, **values)
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,7 @@ class Standings:
         self.policy = policy
         self.judge = Judge(policy)
 
-    def judge_of(
-        self, connection: Connection, source: Address, destinations: Iterable[Address], at: datetime
-    ) -> Judge:
+    def judge_of(self, connection: Connection, source: Address, destinations: Iterable[Address], at: datetime) -> Judge:
         """As `op25b explain --store` judges flows from an address at an instant: exempt, or in quarantine."""
         found = as_policy.at_instant(connection, self.policy, source, destinations, at)
         return self.judge if found.exemptions == self.policy.exemptions else Judge(found)

@@ -34,14 +34,16 @@ def router(site: Site) -> APIRouter:
         if "address" in fields:
             domain = domain_name(narrow(fields["address"]))
             if domain is None or profile(policy, domain) is None:
-                return site.page(request, "setup.html", status=404, **_asking(policy), written=fields["address"])
+                return site.templates.page(
+                    request, "setup.html", status=404, **_asking(policy), written=fields["address"]
+                )
             # the part before the @ goes no further: not into the history, nor into the QR code
             return RedirectResponse(_url(language, "", domain), 303)
         found = _asked(policy, fields) or _only(policy)
         if found is None:
-            return site.page(request, "setup.html", **_asking(policy), written=None)
+            return site.templates.page(request, "setup.html", **_asking(policy), written=None)
         phone = f"{settings.url}{_url(language, '', found.domain)}"
-        return site.page(
+        return site.templates.page(
             request, "setup-settings.html", **_asking(policy),
             found=found, content=guide.settings(policy, found, site.templates.speakers[language]),
             programs=PROGRAMS, url=lambda key: _url(language, key, found.domain), code=_code(phone), phone=phone,
@@ -68,7 +70,7 @@ def router(site: Site) -> APIRouter:
         if found is None:
             return RedirectResponse(f"/{language}/setup", 303)
         content = guide.guide(policy, found, chosen, site.templates.speakers[language])
-        return site.page(
+        return site.templates.page(
             request, "setup-program.html", found=found, content=content, program=chosen,
             url=lambda key: _url(language, key, found.domain),
         )  # fmt: skip
