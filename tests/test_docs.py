@@ -23,6 +23,7 @@ PAGES = (
     "docs/how-to-enforce.md",
     "docs/how-to-exempt.md",
     "docs/how-to-set-up-mail-programs.md",
+    "docs/how-to-credentials.md",
 )
 
 
