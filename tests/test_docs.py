@@ -22,6 +22,7 @@ PAGES = (
     "docs/how-to-serve.md",
     "docs/how-to-enforce.md",
     "docs/how-to-exempt.md",
+    "docs/how-to-notify.md",
 )
 
 
