@@ -24,6 +24,7 @@ from op25b.cli.service import config, enforcer, follower, leases, part
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
 from op25b.portal.api import job as api
+from op25b.portal.public import job as pages
 from op25b.processes import health
 from op25b.ruleset.limits import limits
 from op25b.submission import config as mail_config
@@ -111,7 +112,10 @@ def metrics_page() -> str:
     """Every name under /metrics."""
     registry = CollectorRegistry()
     parts = [metrics.shown(metrics.board(1)), relay_metrics.shown(relay_metrics.RelayBoard([]))]
-    parts += [part.shown("", board) for board in (leases.board(), enforcer.board(), follower.board(), api.board())]
+    parts += [
+        part.shown("", board)
+        for board in (leases.board(), enforcer.board(), follower.board(), api.board(), pages.board())
+    ]
     parts.append(watch_job.shown(watch_job.board()))
     registry.register(health.Numbers(parts))
     lines = [

@@ -20,7 +20,7 @@ from op25b.lab.claims import Edit, Try, read_claims
 from op25b.lab.report import NOT_HERE, rows
 from op25b.lab.stage import pools, provider
 from op25b.lab.story import stories
-from op25b.lab.trial import Happened, Trial, as_expected
+from op25b.lab.trial import Happened, Sent, as_expected
 from op25b.lab.wire import Kind, Outcome, Spread
 from op25b.policy.load import load
 from op25b.policy.model import Refuse
@@ -206,9 +206,9 @@ def happened(outcome: Outcome, delivered: bool = False, answer: str = "", began:
     return Happened("swaks", outcome, answer, delivered, began, began + 0.25)
 
 
-def trial(how: Try, did: Happened, who: str = "a IPv4", ok: bool = True) -> Trial:
+def trial(how: Try, did: Happened, who: str = "a IPv4", ok: bool = True) -> Sent:
     tried = f"swaks to {'mail.x.example' if how.by_name else how.to}:{how.port}"
-    return Trial("p", "S4", who, tried, "c", "c", 0.04 if did.outcome.refused else None, ok, how, did)
+    return Sent("p", "S4", who, tried, "c", "c", 0.04 if did.outcome.refused else None, ok, how, did)
 
 
 def test_a_claim_is_shown_by_all_of_its_tries_or_not_at_all() -> None:
@@ -264,7 +264,7 @@ def test_exempt_ones_and_servers_at_home_are_in_the_story() -> None:
 
 
 def test_who_moved_is_in_the_story_with_the_slower_of_both_families() -> None:
-    def tried(first: str, address: str, outcome: Outcome, took: float, who: str) -> Trial:
+    def tried(first: str, address: str, outcome: Outcome, took: float, who: str) -> Sent:
         how = Try(who="offnet", customer="m", first=first, to="foreign", expect="pass exempt")
         at = replace(outcome, source=ip_address(address))
         return trial(how, replace(happened(at, outcome is CONNECTED), followed=took), who)

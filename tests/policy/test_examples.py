@@ -174,3 +174,40 @@ def test_infonia() -> None:
     assert found.exemption_terms.fee is not None
     assert found.submission.pop_before_smtp is PopBeforeSmtp.REFUSED
     assert [brand.name for brand in found.provider.brands] == ["infonia", "imart"]
+
+
+def test_what_the_five_tell() -> None:
+    """Claims L11, L12, F8, F9, S9, S11, I3, I4: reasons, the word on junk mail, JEAG, and what is offered instead."""
+    told = {name: policy(name).information for name in FIVE}
+    assert {name: each.junk_mail.value for name, each in told.items()} == {
+        "netlaputa": "unchanged",
+        "fitweb": "unchanged",
+        "nmtnet": "indirect",
+        "sonet": "indirect",
+        "infonia": "slightly-less",
+    }
+    assert told["netlaputa"].reasons == ("bypass", "together", "anonymous-bulk", "unknowing-sender")
+    assert set(told["sonet"].reasons) == {"bypass", "together", "unknowing-sender", "anonymous-bulk"}
+    assert "leaks" in told["fitweb"].reasons
+    assert "separate-ports" in told["infonia"].reasons
+    assert [name for name in FIVE if told[name].jeag] == ["fitweb"]
+    assert [offer.kind for offer in told["sonet"].offers] == ["junk-filter", "security-product", "webmail", "hosting"]
+
+
+def test_credentials() -> None:
+    """Claims L7, I14, I15, I16, I17."""
+    assert policy("netlaputa").credentials.user_name == "pop-account"
+    found = policy("infonia").credentials
+    assert (found.user_name, found.self_service, found.on_notice, found.initial_password) == (
+        "issued",
+        True,
+        True,
+        True,
+    )
+    assert found.reissue is not None
+    assert "525" in found.reissue.fee.ja
+    assert found.reissue.free is not None
+    assert found.reissue.free.from_ == datetime.fromisoformat("2008-03-24T00:00:00+09:00")
+    assert found.reissue.free.until == datetime.fromisoformat("2008-05-01T00:00:00+09:00")
+    others = [policy(name).credentials for name in FIVE if name != "infonia"]
+    assert not any(each.reissue or each.initial_password or each.self_service for each in others)

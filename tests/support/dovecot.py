@@ -15,8 +15,9 @@ from tempfile import mkdtemp
 from typing import Self
 
 import pytest
+import trustme
 
-from tests.support.service import eventually, free_ports
+from tests.support.service import eventually, free_ports, write_certificate
 
 NEEDED = [
     pytest.mark.root,
@@ -67,6 +68,19 @@ service auth {{
 }}
 """
 
+TLS = """
+ssl = yes
+disable_plaintext_auth = yes
+ssl_cert = <{folder}/server.pem
+ssl_key = <{folder}/server.key
+service pop3-login {{
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+}}
+"""
+
 
 @dataclass
 class Dovecot:
@@ -81,7 +95,7 @@ class Dovecot:
     """Short: the path of a socket may have 107 octets."""
 
     def __post_init__(self) -> None:
-        self.pop3, self.imap = free_ports(2)
+        self.pop3, self.imap, self.pop3s = free_ports(3)
         self.folder.chmod(0o755)
         (self.folder / "mail").mkdir()
         shutil.chown(self.folder / "mail", "nobody")
@@ -149,3 +163,11 @@ class Dovecot:
                 return client.recv(3) == b"+OK"
         except OSError:
             return False
+
+
+def pop_tls(users: Mapping[str, str], authority: trustme.CA) -> Dovecot:
+    """One that takes POP passwords over TLS only, as localhost: implicit at `pop3s`, or by STLS at `pop3`."""
+    made = Dovecot(users)
+    write_certificate(made.folder, authority, "localhost")
+    made.more = TLS.format(**vars(made))
+    return made

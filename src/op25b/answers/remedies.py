@@ -9,16 +9,18 @@ from datetime import datetime
 from op25b.answers.speech import Speaker
 from op25b.policy.model import Contact, ContactKind, OwnServer, Policy
 from op25b.policy.reasons import Remedy
-from op25b.policy.verdict import SUBMISSION, Flow
+from op25b.policy.verdict import SUBMISSION
 
 _SUBDOMAIN = "{subdomain}"
 _STARTTLS, _IMPLICIT_TLS = 587, 465
 
 
-def advice(remedies: Iterable[Remedy], policy: Policy, flow: Flow, at: datetime, say: Speaker) -> list[str]:
-    """Sentences for the remedies of a verdict on `flow` at the instant `at`, in order."""
-    case = Case(policy, flow, at, say)
-    return [sentence for remedy in remedies for sentence in _SENTENCES[remedy](case)]
+def advice(
+    remedies: Iterable[Remedy], policy: Policy, tried: OwnServer | None, at: datetime, say: Speaker
+) -> list[list[str]]:
+    """For each remedy its sentences, in order. `tried`: the provider's server that was to be reached, if it was one."""
+    case = Case(policy, tried, at, say)
+    return [_SENTENCES[remedy](case) for remedy in remedies]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Case:
     """Whom the advice is for."""
 
     policy: Policy
-    flow: Flow
+    tried: OwnServer | None
     at: datetime
     say: Speaker
 
@@ -37,8 +39,13 @@ class Case:
     @property
     def server(self) -> OwnServer:
         """The own server to submit to: the one that was tried if it takes submission, else the first that does."""
-        taking = [server for server in self.policy.own_servers if set(SUBMISSION) & set(server.ports)]
-        return next((server for server in taking if self.flow.dst in server.addresses), taking[0])
+        taking = submission_servers(self.policy)
+        return self.tried if self.tried in taking else taking[0]
+
+
+def submission_servers(policy: Policy) -> list[OwnServer]:
+    """The provider's servers that take message submission."""
+    return [server for server in policy.own_servers if set(SUBMISSION) & set(server.ports)]
 
 
 def _use_own_submission(case: Case) -> list[str]:
@@ -49,11 +56,16 @@ def _use_own_submission(case: Case) -> list[str]:
         message = say("Please set the sending server to {host} with port 465 (SMTP over SSL) and SMTP AUTH.", host=host)
         sentences = [message]
     if _SUBDOMAIN in host:
-        sentences.append(say("In place of {part} put the sub-domain of your mail address.", part=_SUBDOMAIN))
+        sentences.append(subdomain(say))
     since = case.server.submission_since
     if since is not None and case.at.astimezone(say.zone).date() < since:
         sentences.append(say("This is offered from {since}.", since=say.day(since)))
     return sentences
+
+
+def subdomain(say: Speaker) -> str:
+    """Claim S7: what stands for a part of the host's name."""
+    return say("In place of {part} put the sub-domain of your mail address.", part=_SUBDOMAIN)
 
 
 def _use_other_submission(case: Case) -> list[str]:

@@ -44,6 +44,21 @@ _DAYS = (
     mark("{day} December {year}"),
 )
 
+_DAYS_OF_YEAR = (
+    mark("{day} January"),
+    mark("{day} February"),
+    mark("{day} March"),
+    mark("{day} April"),
+    mark("{day} May"),
+    mark("{day} June"),
+    mark("{day} July"),
+    mark("{day} August"),
+    mark("{day} September"),
+    mark("{day} October"),
+    mark("{day} November"),
+    mark("{day} December"),
+)
+
 
 @dataclass(frozen=True)
 class Speaker:
@@ -62,6 +77,10 @@ class Speaker:
 
     def day(self, day: date) -> str:
         return self(_DAYS[day.month - 1], day=str(day.day), year=str(day.year))
+
+    def day_of_year(self, month: int, day: int) -> str:
+        """A day of every year."""
+        return self(_DAYS_OF_YEAR[month - 1], day=str(day))
 
     def start(self, at: datetime) -> str:
         """An instant from which something holds: at midnight the day says it all."""

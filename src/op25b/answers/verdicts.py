@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from op25b.answers import phases
 from op25b.answers.remedies import advice
 from op25b.answers.speech import Speaker
-from op25b.policy.model import Assignment, Exemption, Mode, Phase, Policy, Pool
+from op25b.policy.model import Assignment, Exemption, Phase, Policy, Pool
 from op25b.policy.reasons import Reason
 from op25b.policy.verdict import SMTP, SUBMISSION, TCP, Flow, Verdict
 
@@ -23,7 +24,9 @@ def text(
     """
     question = Question(verdict, policy, flow, at, speaker, destination or str(flow.dst))
     why = _SENTENCES[verdict.reason](question)
-    return speaker.paragraph([*why, *advice(verdict.remedies, policy, flow, at, speaker)])
+    tried = next((server for server in policy.own_servers if flow.dst in server.addresses), None)
+    what_to_do = advice(verdict.remedies, policy, tried, at, speaker)
+    return speaker.paragraph([*why, *(sentence for sentences in what_to_do for sentence in sentences)])
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,16 @@ class Question:
 
     def say(self, message: str, **values: str) -> str:
         """A sentence that may name the provider, and the flow's source, destination and port."""
-        provider = self.speaker.pick(self.policy.provider.display)
         names = {"source": str(self.flow.src), "destination": self.destination, "port": str(self.flow.dport)}
-        return self.speaker(message, provider=provider, **names, **values)
+        return self.speaker(message, provider=self.provider, **names, **values)
+
+    @property
+    def provider(self) -> str:
+        return self.speaker.pick(self.policy.provider.display)
+
+    def named(self, word: str) -> str:
+        """What a customer calls a line or a region."""
+        return self.speaker.pick(self.policy.information.named(word))
 
     @property
     def pool(self) -> Pool:
@@ -104,14 +114,14 @@ def _line_not_covered(q: Question) -> list[str]:
         return [q.say("{provider} restricts port 25 on no line.")]
     if q.pool.line is None:
         return _unaffected(q, q.say("The line of {source} is not one of those that are covered."))
-    message = q.say("The line of {source} ({line}) is not one of those that are covered.", line=q.pool.line)
+    message = q.say("The line of {source} ({line}) is not one of those that are covered.", line=q.named(q.pool.line))
     return _unaffected(q, message)
 
 
 def _region_not_covered(q: Question) -> list[str]:
     if q.pool.region is None:
         return _unaffected(q, q.say("The line of {source} is not covered in its region."))
-    message = q.say("The line of {source} is not covered in its region ({region}).", region=q.pool.region)
+    message = q.say("The line of {source} is not covered in its region ({region}).", region=q.named(q.pool.region))
     return _unaffected(q, message)
 
 
@@ -142,11 +152,7 @@ def _exempt(q: Question) -> list[str]:
 
 
 def _covered(q: Question) -> list[str]:
-    if q.phase.from_ is None:
-        since = q.say("{provider} restricts sending on port 25 from this line.")
-    else:
-        start = q.speaker.start(q.phase.from_)
-        since = q.say("Since {start}, {provider} restricts sending on port 25 from this line.", start=start)
+    since = phases.since(q.phase, q.provider, q.speaker)
     failing = q.say("Mail cannot be sent to {destination} on port 25.")
     if q.to_own_server:
         return [since, q.say("That includes port 25 of {provider}'s own sending server."), failing]
@@ -157,46 +163,19 @@ def _covered(q: Question) -> list[str]:
 
 
 def _monitored(q: Question) -> list[str]:
-    message = q.say("Sending on port 25 from this line still works; {provider} only counts such attempts.")
-    return [message, *_in_time(q)]
+    return phases.monitored(q.phase, q.at, q.provider, q.speaker)
 
 
 def _announced(q: Question) -> list[str]:
-    if not q.phase.tentative:
-        return [q.say("{provider} has announced a restriction of port 25; nothing is restricted yet."), *_in_time(q)]
-    if q.phase.expected is None:
-        message = q.say("Port 25 is going to be restricted on this line.")
-    else:
-        expected = q.speaker.pick(q.phase.expected)
-        message = q.say("Port 25 is going to be restricted on this line (expected: {expected}).", expected=expected)
-    return [message, q.say("The date is not fixed yet; another notice tells it as soon as it is."), *_in_time(q)]
+    return phases.announced(q.phase, q.at, q.provider, q.speaker)
 
 
 def _not_yet(q: Question) -> list[str]:
-    assert q.phase.from_ is not None
-    start = q.speaker.start(q.phase.from_)
-    if q.phase.mode is Mode.ENFORCE:
-        message = q.say("From {start}, {provider} restricts sending on port 25 from this line.", start=start)
-        return [message, q.say("Until then it works as before."), *_in_time(q)]
-    message = q.say("{provider} prepares a restriction of port 25 on this line, from {start}.", start=start)
-    return [message, q.say("Nothing is restricted on this line yet."), *_in_time(q)]
-
-
-def _in_time(q: Question) -> list[str]:
-    """Claims N3, N4, I2: when to change the settings, and that it may be done early."""
-    period = q.phase.settings_period
-    early = q.say("The settings may be changed now: the new ones work before the restriction as well as after it.")
-    if period is None or q.at >= period.until:
-        return [early]
-    first = q.speaker.day(period.from_.astimezone(q.speaker.zone))
-    last = q.speaker.day((period.until - timedelta(microseconds=1)).astimezone(q.speaker.zone))
-    return [q.say("Please change your settings between {first} and {last}.", first=first, last=last), early]
+    return phases.not_yet(q.phase, q.at, q.provider, q.speaker)
 
 
 def _ended(q: Question) -> list[str]:
-    assert q.phase.until is not None
-    until = q.speaker.start(q.phase.until)
-    return [q.say("The restriction of port 25 on this line ended on {until}; sending works again.", until=until)]
+    return phases.ended(q.phase, q.speaker)
 
 
 _SENTENCES: dict[Reason, Callable[[Question], list[str]]] = {

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from op25b.cli import account_import, output, stores
+from op25b.cli.passwords import asked_for
 from op25b.cli.stores import STORE, Json, Url, Who, Why
 from op25b.errors import UserError
 from op25b.store import schema
@@ -183,18 +182,10 @@ def _found(accounts: Accounts, name: str) -> Account:
 
 
 def _new_secret() -> Secret:
-    password = _asked_for() if sys.stdin.isatty() else sys.stdin.readline().removesuffix("\n").removesuffix("\r")
     try:
-        return Hasher(os.urandom).make(password)
+        return Hasher(os.urandom).make(asked_for())
     except ValueError as fault:
         raise UserError(f"the password {fault}; choose another") from None
-
-
-def _asked_for() -> str:
-    password = getpass.getpass("New password: ")
-    if getpass.getpass("Once more: ") != password:
-        raise UserError("the two are not the same; nothing was changed")
-    return password
 
 
 def _limits(given: list[str] | None) -> dict[str, int]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from op25b.cli import output
 from op25b.cli.stores import Json
 from op25b.portal.api import tokens
-from op25b.portal.api.tokens import Role
+from op25b.portal.staff.roles import Role
 
 app = typer.Typer(
     add_completion=False, help="The HTTP interface to exemptions.", no_args_is_help=True, rich_markup_mode=None
@@ -31,23 +31,27 @@ FILE = Path("/etc/op25b/api-tokens")
 def add(
     name: Name,
     role: Annotated[
-        Literal["read", "desk", "approver"],
-        typer.Option("--role", help="read: look; desk: ask and review too; approver: decide too."),
+        list[Role],
+        typer.Option(
+            "--role",
+            help="Repeatable. For exemptions alone: read, desk (asks and reviews too), approver (decides too); "
+            "the others allow what they allow on the console.",
+        ),
     ],
     file: File = FILE,
 ) -> None:
     """Make a token and print it, this once. The file holds its hash; who runs the interface need not be told."""
-    output.text(tokens.add(file, name, Role[role.upper()], os.urandom))
+    output.text(tokens.add(file, name, role, os.urandom))
 
 
 @token.command("list")
 def list_(json: Json = False, file: File = FILE) -> None:
     """Show who has a token, and for what."""
-    holders = sorted((holder.name, holder.role.name.lower()) for holder in tokens.read(file).values())
+    holders = sorted((holder.name, sorted(holder.roles)) for holder in tokens.read(file).values())
     if json:
-        output.data([{"name": name, "role": role} for name, role in holders])
+        output.data([{"name": name, "roles": roles} for name, roles in holders])
     else:
-        output.table(("name", "role"), holders)
+        output.table(("name", "roles"), [(name, ", ".join(roles)) for name, roles in holders])
 
 
 @token.command()

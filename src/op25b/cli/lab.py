@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +18,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from op25b.cli import output, policyfile
 from op25b.errors import UserError
-from op25b.lab import Lab, attach, default_directory, down, lab_names, up
+from op25b.lab import Lab, attach, default_directory, down, lab_names, pages, up
 from op25b.lab.claims import Claims, read_claims
 from op25b.lab.report import NOT_YET, Row, rows
 from op25b.lab.stage import FASTER, in_lab, provider
 from op25b.lab.story import stories
-from op25b.lab.trial import Trial
+from op25b.lab.trial import Sent, Trial
 from op25b.lab.trials import Trials
+from op25b.lab.visits import Visits
 from op25b.policy.load import load
 from op25b.policy.model import Policy
 
@@ -41,6 +42,10 @@ Provider = Annotated[str, typer.Argument(metavar="PROVIDER", help="A policy file
 Providers = Annotated[list[str] | None, typer.Argument(metavar="PROVIDER...", help="Policy files, or examples.")]
 All = Annotated[bool, typer.Option("--all", help="Every provider of the list of claims.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, a row for each claim.")]
+Open = Annotated[
+    str | None,
+    typer.Option("--open", metavar="PROVIDER", help="Leave its lab up, its pages open on the loopback."),
+]
 
 
 @app.command("up")
@@ -54,7 +59,7 @@ def lab_up(wanted: Provider) -> None:
 
 
 @app.command("run")
-def lab_run(wanted: Providers = None, all_: All = False, json: Json = False) -> None:
+def lab_run(wanted: Providers = None, all_: All = False, json: Json = False, open_: Open = None) -> None:
     """Try what each claim says with real clients, and ask `explain`; exit 1 if anything differs."""
     claims = read_claims()
     named = [*(wanted or []), *(dict.fromkeys(each.provider for each in claims.claims) if all_ else ())]
@@ -64,11 +69,12 @@ def lab_run(wanted: Providers = None, all_: All = False, json: Json = False) -> 
     trials: list[Trial] = []
     programs, left_out = set(), set()
     for path, text, policy in files:
-        with _lab(path, text, policy, claims) as lab:
+        with _lab(path, text, policy, claims, stays=open_ == policy.provider.name) as lab:
             programs.add(lab.mail_program)
             now = datetime.now(ZoneInfo(policy.provider.time_zone))
-            tries = Trials(lab, text, policy, claims, now)
-            trials += _tried(tries)
+            tries, visits = Trials(lab, text, policy, claims, now), Visits(lab, policy, claims)
+            trials += _with_bar(lab, len(tries.steps()), tries.run)
+            trials += _with_bar(lab, len(visits.all()), visits.run)
             left_out |= tries.left_out()
     found = rows(claims, [policy.provider.name for _, _, policy in files], trials, left_out)
     if json:
@@ -81,11 +87,14 @@ def lab_run(wanted: Providers = None, all_: All = False, json: Json = False) -> 
             "mail server but the provider's own, which are op25b; leases were reported to op25b's own RADIUS port; "
             "claims on POP are left out, and what the watch tells apart"
         )
-    if any(trial.how.seen for trial in trials):
+    if any(isinstance(trial, Sent) and trial.how.seen for trial in trials):
         lines = " ".join(FASTER.split())
         output.note(
             f"the watch had no hours to wait: the lab's copies of the policies that have no [watch] have {lines}"
         )
+    for _, _, policy in files:
+        if open_ == policy.provider.name:
+            _open(policy)
     if any(row.ok is False for row in found):
         raise typer.Exit(1)
 
@@ -138,11 +147,11 @@ def _up(name: str, path: Path, text: str, policy: Policy, claims: Claims) -> Lab
 
 
 @contextmanager
-def _lab(path: Path, text: str, policy: Policy, claims: Claims) -> Iterator[Lab]:
-    """The provider's lab if one is up, else one for the time being."""
+def _lab(path: Path, text: str, policy: Policy, claims: Claims, stays: bool) -> Iterator[Lab]:
+    """The provider's lab if one is up, or stays up, else one for the time being."""
     running = attach(policy.provider.name, directory=default_directory())
-    if running is not None:
-        yield running
+    if running is not None or stays:
+        yield running or _up(policy.provider.name, path, text, policy, claims)
         return
     name = f"{policy.provider.name}.{os.getpid()}"
     try:
@@ -151,16 +160,28 @@ def _lab(path: Path, text: str, policy: Policy, claims: Claims) -> Iterator[Lab]
         down(name, directory=default_directory())
 
 
-def _tried(trials: Trials) -> list[Trial]:
+def _with_bar(lab: Lab, total: int, run: Callable[[Callable[[], None]], Sequence[Trial]]) -> Sequence[Trial]:
     """Make the attempts, with a bar on a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     quiet = not sys.stderr.isatty()
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
-        task = progress.add_task(trials.lab.plan.provider, total=len(trials.steps()))
+        task = progress.add_task(lab.plan.provider, total=total)
         try:
-            return trials.run(lambda: progress.advance(task))
+            return run(lambda: progress.advance(task))
         except (subprocess.SubprocessError, OverflowError) as error:
-            raise UserError(f"the lab of {trials.lab.plan.provider} broke down: {error}; try it again") from None
+            raise UserError(f"the lab of {lab.plan.provider} broke down: {error}; try it again") from None
+
+
+def _open(policy: Policy) -> None:
+    """Say where the pages of the lab that stays up are."""
+    lab = attach(policy.provider.name, directory=default_directory())
+    assert lab is not None
+    line = policy.pools[0].name
+    portal, _ = pages.open_here(lab, lab.plan.subscriber(line).name)
+    output.text("")
+    output.text(f"the lab of {lab.plan.provider} stays up; its portal, as a customer on {line} sees it:")
+    output.text(f"  http://127.0.0.1:{portal}/ja/  http://127.0.0.1:{portal}/en/")
+    output.text(f"to end it: op25b lab down {lab.plan.provider}")
 
 
 def _print(trials: list[Trial], found: list[Row]) -> None:

@@ -13,12 +13,12 @@ from typing import Annotated
 
 import typer
 
-from op25b.cli import output, queue_view
+from op25b.cli import output
 from op25b.cli.addresses import address
 from op25b.cli.instants import instant
-from op25b.cli.queue_view import Filter, QueueState
 from op25b.errors import Missing, UserError
-from op25b.submission import trace
+from op25b.submission import queue_view, trace
+from op25b.submission.queue_view import Filter, QueueState
 from op25b.submission.spool.errors import SpoolError
 from op25b.submission.spool.marks import Mark, State
 from op25b.submission.spool.reader import Reader

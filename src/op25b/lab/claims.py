@@ -65,6 +65,31 @@ class Try(Table):
         return Reason(self.expect.split()[1])
 
 
+class Saying(Table):
+    """Words that must be there, in both languages, each after the one before it."""
+
+    ja: tuple[str, ...] = Field(strict=False, min_length=1)
+    en: tuple[str, ...] = Field(strict=False, min_length=1)
+
+
+class Visit(Saying):
+    """Somebody reads a page of the provider's portal, over IPv4 and IPv6 both. Keys: see claims.toml."""
+
+    page: str
+    who: Who = "offnet"
+    fill: dict[str, str] = Field(default_factory=dict)
+    links: tuple[str, ...] = Field(default=(), strict=False)
+
+
+class Notice(Saying):
+    """Customers get a notice by mail. Keys: see claims.toml."""
+
+    phase: Slug
+    stage: Slug
+    at: Instant
+    edit: Slug | None = None
+
+
 class Claim(Table):
     """A row of the mission's acceptance test, in a few words."""
 
@@ -73,6 +98,8 @@ class Claim(Table):
     shown_by: Literal["packet", "verdict", "schedule", "service", "portal", "notice"]
     title: str
     tries: tuple[Try, ...] = Field(default=(), strict=False, alias="try")
+    visits: tuple[Visit, ...] = Field(default=(), strict=False, alias="visit")
+    notices: tuple[Notice, ...] = Field(default=(), strict=False, alias="notice")
 
 
 class Edit(Table):

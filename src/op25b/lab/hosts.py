@@ -95,16 +95,15 @@ class Lab:
         """
         return _run(self.command(host, command), seconds, input, check)
 
-    def spawn(self, host: str, command: Sequence[str]) -> None:
-        """Start a program that stays up until the lab ends; returns once it has written `ready`.
-
-        Raises Missing with what it wrote instead.
+    def spawn(self, host: str, command: Sequence[str], descriptors: Sequence[int] = ()) -> None:
+        """Start a program that stays up until the lab ends, and inherits `descriptors`; returns once it has written
+        `ready`. Raises Missing with what it wrote instead.
         """
         # setsid makes it a child of the lab's first process: it neither waits for us nor we for it.
         detached = self.command(host, ["setsid", "--fork", *command])
         with subprocess.Popen(
             detached, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=environment(),
+            env=environment(), pass_fds=descriptors,
         ) as process:  # fmt: skip
             assert process.stdout is not None
             if process.stdout.readline() != b"ready\n":

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from op25b.errors import Missing
-from op25b.lab import crowd_server, mailserver, pop, records, router, service, webmail_server
+from op25b.lab import crowd_server, mailserver, pages, pop, records, router, service, webmail_server
 from op25b.lab.certificates import Authority
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab, run_inside, work_directory
@@ -95,6 +95,7 @@ def _build(lab: Lab, now: datetime, provider: Provider) -> None:
         (lab.files / "hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{hosts}")
         service.make_store(lab, now)
         starting = router.Starting.begin(lab, provider.policy) if provider.router else None
+        showing = pages.begin(lab, provider.policy) if provider.pages else None
         _start_mail(lab, Authority.new(now), provider.policy)
         lab.spawn("crowd", [sys.executable, "-I", "-S", crowd_server.__file__])
         relay = lab.plan.host("foreign").addresses[0]
@@ -102,6 +103,8 @@ def _build(lab: Lab, now: datetime, provider: Provider) -> None:
         for host in ("web", "mail"):
             listen = map(str, lab.plan.host(host).addresses)
             lab.spawn(host, [sys.executable, "-I", "-S", webmail_server.__file__, str(relay), *listen])
+        if showing:
+            showing.wait()
         if starting:
             starting.wait(lab, _BUILD_SECONDS)
             router.report(lab, ((Status.START, lease) for lease in lab.plan.leases()))

@@ -4,7 +4,8 @@ The network is a tree with the transit router `internet` at its root:
 
     internet ─┬─ edge ─┬─ sub-POOL ...   one subscriber host per pool, one per extra customer
               │        ├─ mail           all own servers: op25b; a mailbox server behind them
-              │        └─ radius         FreeRADIUS, to which the edge reports who has which addresses
+              │        ├─ radius         FreeRADIUS, to which the edge reports who has which addresses
+              │        └─ portal         op25b: the customers' pages and the desks'
               ├─ foreign                 a mail server elsewhere: 25, 587, 465
               ├─ crowd                   many of them: whole networks, each address of which answers on 25
               ├─ web                     webmail elsewhere
@@ -63,6 +64,7 @@ class Provider:
     domains: those of the customers' mail addresses.
     pop: customers read their mail by POP.
     router: the edge runs `op25b serve`, and reports by RADIUS who holds which address.
+    pages: the portal is served.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Provider:
     domains: tuple[str, ...] = ()
     pop: bool = False
     router: bool = False
+    pages: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,11 @@ class LabPlan:
     subscribers: dict[str, str] = field(hash=False)  # pool or customer name -> host name
     accounts: dict[str, Account] = field(hash=False)  # host name -> its user's account
     pools: tuple[Network, ...] = ()
+
+    @property
+    def pages(self) -> str:
+        """The name that the provider's pages are found by."""
+        return f"portal.{self.provider}.example"
 
     def host(self, name: str) -> Host:
         """Raises KeyError for a host that is not in the plan."""
@@ -154,6 +162,7 @@ class LabPlan:
         for server in servers:
             yield from ((a, name) for a in server.addresses for name in server.names)
         yield from ((a, f"www.{FOREIGN_DOMAIN}") for a in self.host("web").addresses)
+        yield from ((a, self.pages) for a in self.host("portal").addresses)
 
 
 def lab_plan(provider: Provider) -> LabPlan:
@@ -252,6 +261,7 @@ def _hosts_around(
         Host("crowd", "internet", nth(crowd, 1), routed=crowd, anyip=True),
         Host("mail", "edge", tuple(dict.fromkeys(own))),
         Host("radius", "edge", nth(routers, 4)),
+        Host("portal", "edge", nth(routers, 5)),
     )
 
 

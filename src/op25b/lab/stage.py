@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from op25b.errors import UserError
-from op25b.lab.claims import Claim, Try
+from op25b.lab.claims import Claim, Try, Visit
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab
 from op25b.lab.plan import Customer, Further, Pool, Provider
@@ -55,6 +55,7 @@ def provider(policy: Policy, text: str, claims: Iterable[Claim]) -> Provider:
         domains=_domains(policy),
         pop=any(each.pop for each in tries),
         router=True,
+        pages=True,
     )
 
 
@@ -74,8 +75,8 @@ def exempt(policy: Policy) -> list[Exemption]:
     return [exemption for exemption in policy.exemptions if exemption.prefixes and not exemption.destinations]
 
 
-def pools(policy: Policy, each: Try) -> list[PolicyPool]:
-    """The pools that try it; for an attempt from outside at a home server, all of those that could have one."""
+def pools(policy: Policy, each: Try | Visit) -> list[PolicyPool]:
+    """The pools that try it, or read it; from outside at a home server, all of those that could have one."""
     wanted = each.who if isinstance(each.who, Scope) else Scope()
     return [pool for pool in policy.pools if scope.first_miss(wanted, pool) is None]
 

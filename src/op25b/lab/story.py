@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from op25b.lab.stage import needs_home_server
-from op25b.lab.trial import Trial
+from op25b.lab.trial import Sent, Trial
 from op25b.policy.reasons import Decision
 from op25b.policy.verdict import SMTP
 
@@ -14,13 +14,13 @@ from op25b.policy.verdict import SMTP
 def stories(trials: Iterable[Trial]) -> list[str]:
     """For each provider: who was stopped on 25 and how soon after that the same customer sent on 587; exempt ones,
     those that move among them, and servers at home that go on; bots. Only what came out as expected is told."""
-    good = [trial for trial in trials if trial.ok]
+    good = [trial for trial in trials if isinstance(trial, Sent) and trial.ok]
     return [
         line for name, theirs in groupby(good, key=lambda trial: trial.provider) for line in _lines(name, [*theirs])
     ]
 
 
-def _lines(provider: str, trials: list[Trial]) -> Iterator[str]:
+def _lines(provider: str, trials: list[Sent]) -> Iterator[str]:
     stopped = [each for each in trials if each.how.decision is Decision.BLOCK and not needs_home_server(each.how)]
     served = [each for each in trials if each.how.submits and each.happened.delivered]
     pairs = [
@@ -53,7 +53,7 @@ def _lines(provider: str, trials: list[Trial]) -> Iterator[str]:
     yield from (f"{provider}: the watch on {name}: {case}" for name, case in others.items())
 
 
-def _moves(provider: str, trials: list[Trial]) -> Iterator[str]:
+def _moves(provider: str, trials: list[Sent]) -> Iterator[str]:
     """Each customer whom an exemption has followed; of IPv4 and IPv6 the slower one is told."""
     for name in dict.fromkeys(each.customer for each in trials if each.how.first == "move"):
         theirs = [each for each in trials if each.customer == name]
@@ -72,7 +72,7 @@ def _moves(provider: str, trials: list[Trial]) -> Iterator[str]:
             yield f"{provider}: {old} is {heir.customer}'s then, and refused on port 25"
 
 
-def _bots(provider: str, trials: list[Trial]) -> Iterator[str]:
+def _bots(provider: str, trials: list[Sent]) -> Iterator[str]:
     bots = [each for each in trials if each.how.by == "bot"]
     counted = [each for each in bots if each.how.decision is Decision.MONITORED]
     stopped = [each for each in bots if each.how.decision is Decision.BLOCK]
@@ -84,9 +84,9 @@ def _bots(provider: str, trials: list[Trial]) -> Iterator[str]:
         yield f"{provider}: a bot that fires at {tried} targets is stopped, none is reached{_case(stopped)}"
 
 
-def _case(trials: list[Trial]) -> str:
+def _case(trials: list[Sent]) -> str:
     return next((f"; {each.happened.case}" for each in trials if each.happened.case), "")
 
 
-def _server(trial: Trial) -> str:
+def _server(trial: Sent) -> str:
     return trial.tried.partition(" to ")[2]

@@ -67,7 +67,8 @@ class Happened:
 
 @dataclass(frozen=True)
 class Trial:
-    """One attempt and what came of it. `milliseconds`: from the SYN to the refusal, None when there was none."""
+    """One thing tried for a claim, and what came of it. `milliseconds`: from the SYN to the refusal, None when there
+    was none."""
 
     provider: str
     claim: str
@@ -77,6 +78,12 @@ class Trial:
     observed: str
     milliseconds: float | None
     ok: bool
+
+
+@dataclass(frozen=True)
+class Sent(Trial):
+    """An attempt to send, or to connect."""
+
     how: Try
     happened: Happened
 

@@ -21,7 +21,7 @@ from op25b.lab.hosts import Lab
 from op25b.lab.looks import NOBODY, Case, Said
 from op25b.lab.stage import Edge, elsewhere
 from op25b.lab.steps import Steps
-from op25b.lab.trial import FOLLOWED_MS, Happened, Step, Trial, as_expected, fate_of, manner, told, when
+from op25b.lab.trial import FOLLOWED_MS, Happened, Sent, Step, as_expected, fate_of, manner, told, when
 from op25b.lab.wire import ONE, Kind, Outcome, Recording, classify, spread
 from op25b.policy.load import load
 from op25b.policy.model import Policy
@@ -82,9 +82,9 @@ class Trials:
         # what goes round the system's bound on a socket's memory, the log of packets included, wants root
         return self._order.of(self.claims, self.left_out(), watched=self.lab.mail_program == "postfix")
 
-    def run(self, progress: Callable[[], None]) -> list[Trial]:
+    def run(self, progress: Callable[[], None]) -> list[Sent]:
         """Make every attempt; `progress` is called after each."""
-        found: list[Trial] = []
+        found: list[Sent] = []
         numbered = enumerate(self.steps())
         with ExitStack() as stack:
             for router in ("edge", "otherisp"):
@@ -96,7 +96,7 @@ class Trials:
                 found += self._of_one_stage([*together], progress)
         return found
 
-    def _of_one_stage(self, numbered: Sequence[tuple[int, Step]], progress: Callable[[], None]) -> list[Trial]:
+    def _of_one_stage(self, numbered: Sequence[tuple[int, Step]], progress: Callable[[], None]) -> list[Sent]:
         before = looks.counters(self.lab) if any(step.how.counted for _, step in numbered) else None
         made = []
         for _, together in groupby(numbered, key=lambda each: id(each[1].how)):
@@ -169,7 +169,7 @@ class Trials:
         kinds = {who: kind for who, kind in wanted.items() if kind != NOBODY}
         return Looked(counted, due, looks.watched(self.lab, kinds) if wanted else {}, kinds)
 
-    def _trial(self, made: Made, looked: Looked, deadline: float) -> Trial:
+    def _trial(self, made: Made, looked: Looked, deadline: float) -> Sent:
         """What came of it, looked up in the mailbox at last, and what `explain` says of it."""
         step, how = made.step, made.step.how
         said = made.said[0].result()[made.said[1]] if made.said else self._verdict(step)
@@ -183,7 +183,7 @@ class Trials:
         happened = replace(made.happened, delivered=delivered, case=told_case, notes=notes)
         server = self.lab.plan.accounts[step.host.name].server if how.by_name else how.to
         where = "the other provider" if step.who == "offnet" else "the edge"
-        return Trial(
+        return Sent(
             step.claim.provider,
             step.claim.id,
             f"{step.who} IPv{step.src.version}",

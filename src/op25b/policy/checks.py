@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 
+from op25b.policy.credentials import Credentials
 from op25b.policy.faults import Fault, nearest
-from op25b.policy.fields import quoted
-from op25b.policy.model import Mode, Phase, Provider
+from op25b.policy.fields import quoted, web_address
+from op25b.policy.information import Information
+from op25b.policy.model import ContactKind, Mode, Phase, Provider
 from op25b.policy.overlap import meanings, overlaps
 from op25b.policy.parts import Parts
 from op25b.policy.positions import Path, Positions
@@ -36,6 +38,8 @@ def errors(parts: Parts, where: Positions) -> Iterator[Fault]:
         _nowhere_to_go(parts, where),
         _terms(parts.exemption_terms, where),
         _watch(parts, where),
+        _information(parts.information, where),
+        _credentials(parts.credentials, where),
     )
 
 
@@ -59,10 +63,22 @@ def _provider(provider: Provider | None, where: Positions) -> Iterator[Fault]:
         if name in names[:number]:
             place = where.value(("provider", "brands", number, "name"))
             yield Fault(*place, f"two brands are named {name!r}", "write a name of its own")
+    for number, contact in enumerate(provider.contacts):
+        if contact.kind is ContactKind.WEB:
+            yield from _linked(contact.address, ("provider", "contacts", number, "address"), where)
     hours = provider.hours
     if hours and hours.opens >= hours.closes:
         what = f"the desk closes at {hours.closes:%H:%M}, which is not after {hours.opens:%H:%M}, when it opens"
         yield Fault(*where.value(("provider", "hours", "closes")), what, "write a later time, closes = 17:45:00")
+
+
+def _linked(address: str, place: Path, where: Positions) -> Iterator[Fault]:
+    """A contact on the web is one that a page can link to."""
+    try:
+        web_address(address)
+    except ValueError as error:
+        what, _, mend = str(error).partition("; ")
+        yield Fault(*where.value(place), f"address: {what}", mend)
 
 
 def _same_addresses(parts: Parts, where: Positions) -> Iterator[Fault]:
@@ -197,3 +213,18 @@ def _watch(parts: Parts, where: Positions) -> Iterator[Fault]:
         if kind not in parts.watch.notice:
             place = where.value(("watch", "quarantine", number))
             yield Fault(*place, f"{kind.value!r} is quarantined without notice", f'write notice = ["{kind}"] too')
+
+
+def _information(information: Information, where: Positions) -> Iterator[Fault]:
+    words = [name.word for name in information.names]
+    for key, found in (("reasons", information.reasons), ("names", words)):
+        for number, word in enumerate(found):
+            if word in found[:number]:
+                place = where.value(("information", key, number))
+                yield Fault(*place, f"{str(word)!r} is in {key} twice", "write it once")
+
+
+def _credentials(credentials: Credentials, where: Positions) -> Iterator[Fault]:
+    free = credentials.reissue.free if credentials.reissue else None
+    if free:
+        yield from _order(("credentials", "reissue", "free"), free.from_, free.until, where)

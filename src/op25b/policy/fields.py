@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)|\{subdomain\}")
 _CLOSED = re.compile(r"(\d\d)-(\d\d)(?:/(\d\d)-(\d\d))?")
+_WEB = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:[/?#][!#$%&'()*+,./:;=?@_~A-Za-z0-9-]*)?")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -136,6 +137,13 @@ def filter_port(value: int) -> int:
         raise ValueError(f"port {value} is for message submission and is never blocked (RFC 5068); write ports = [25]")
     if value != 25:
         raise ValueError(f"port {shown(value)} is not what this system blocks; write ports = [25] or leave the key out")
+    return value
+
+
+def web_address(value: str) -> str:
+    """An address that a page may link to: http or https, a host, nothing that could end the attribute it is in."""
+    if not _WEB.fullmatch(value):
+        raise ValueError(f"{shown(value)} is not a web address; write one such as 'https://www.example.net/support/'")
     return value
 
 

@@ -9,6 +9,7 @@ from itertools import chain
 from op25b.policy import scope
 from op25b.policy.faults import Fault, nearest
 from op25b.policy.fields import quoted
+from op25b.policy.incoming import Security
 from op25b.policy.intervals import AddressSet, Intervals, Version
 from op25b.policy.model import Exemption, Mode, Phase, Pool, Refuse
 from op25b.policy.overlap import meanings, overlaps
@@ -35,6 +36,10 @@ def warnings(parts: Parts, where: Positions) -> Iterator[Fault]:
         _exemptions(parts),
         _filter(parts),
         _submission(parts),
+        _names(parts),
+        _offers(parts),
+        _credentials(parts),
+        _incoming(parts),
     ):
         yield Fault(*where.value(place), what, mend, "warning")
 
@@ -246,3 +251,54 @@ def _submission(parts: Parts) -> Iterator[Hole]:
     if not parts.submission.trace_days:
         what = "nobody can say who sent a message once it has left, when a complaint comes"
         yield ("submission", "trace_days"), what, "write trace_days = 90"
+
+
+def _names(parts: Parts) -> Iterator[Hole]:
+    """Words that a page would show raw beside others that have a name, and names that no page shows."""
+    names = [name.word for name in parts.information.names]
+    if not names or "pools" in parts.faulty:
+        return
+    unnamed: dict[str, Path] = {}
+    used: set[str | None] = set()
+    for path, pool in parts.pools:
+        used |= {pool.name, pool.line, pool.region, pool.contract}
+        for key in ("line", "region", "contract"):
+            word = getattr(pool, key)
+            if word is not None and word not in names:
+                unnamed.setdefault(word, (*path, key))
+    for word, place in unnamed.items():
+        what = f"pages call {place[-1]} {word!r} by that word, for it has no name in [[information.names]]"
+        yield place, what, f'write {{ word = {quoted(word)}, ja = "...", en = "..." }} there'
+    yield from _unused_names(names, used)
+
+
+def _unused_names(names: list[str], used: set[str | None]) -> Iterator[Hole]:
+    for number, word in enumerate(names):
+        if word not in used:
+            what = f"the name for {word!r} is never shown: no pool, line, region or contract is called that"
+            yield ("information", "names", number), what, "take it out, or write a word of a pool"
+
+
+def _offers(parts: Parts) -> Iterator[Hole]:
+    lines = {pool.line for _, pool in parts.pools}
+    for number, offer in enumerate(parts.information.offers):
+        if offer.line is not None and offer.line not in lines and "pools" not in parts.faulty:
+            what = f"an offer runs on line {offer.line!r}, which no pool has"
+            yield ("information", "offers", number, "line"), what, "write the line of a pool, or take it out"
+
+
+def _credentials(parts: Parts) -> Iterator[Hole]:
+    given = parts.credentials
+    if given.user_name == "issued" and not given.self_service and not given.on_notice:
+        what = "user names for SMTP AUTH are issued, and a customer is not told where"
+        yield ("credentials", "user_name"), what, "write self_service = true or on_notice = true"
+
+
+def _incoming(parts: Parts) -> Iterator[Hole]:
+    """Passwords in the clear (RFC 8314, 4.1)."""
+    for number, brand in enumerate(parts.provider.brands if parts.provider else ()):
+        for place, server in enumerate(brand.incoming):
+            if server.security is Security.NONE:
+                what = f"mail programs are told to send passwords to {server.host} in the clear"
+                mend = 'write security = "tls" and its port, 993 for IMAP or 995 for POP3, if the server has it'
+                yield ("provider", "brands", number, "incoming", place, "security"), what, mend

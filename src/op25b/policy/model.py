@@ -7,15 +7,17 @@ is checked where the file is loaded (`op25b.policy.load`).
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+import re
+from datetime import date, time
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from op25b.policy.credentials import Credentials
+from op25b.policy.doctor import Doctor
 from op25b.policy.fields import (
-    aware,
     closed_day,
     filter_port,
     host_name,
@@ -25,7 +27,11 @@ from op25b.policy.fields import (
     slug,
     zone,
 )
+from op25b.policy.incoming import Incoming
+from op25b.policy.information import Information
 from op25b.policy.leases import Leases
+from op25b.policy.period import Instant as Instant
+from op25b.policy.period import Period as Period
 from op25b.policy.table import Table as Table
 from op25b.policy.table import Words as Words
 from op25b.policy.terms import ExemptionTerms
@@ -33,7 +39,6 @@ from op25b.policy.watching import Watch
 
 Slug = Annotated[str, AfterValidator(slug)]
 Host = Annotated[str, AfterValidator(host_name)]
-Instant = Annotated[datetime, BeforeValidator(aware)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]
 SingleAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
 Port = Annotated[int, AfterValidator(port)]
@@ -82,6 +87,7 @@ class Brand(Table):
     name: Slug
     display: Words
     domains: tuple[Host, ...] = Field(default=(), strict=False)
+    incoming: tuple[Incoming, ...] = Field(default=(), strict=False)
 
 
 class Provider(Table):
@@ -109,6 +115,11 @@ class OwnServer(Table):
     addresses: tuple[SingleAddress, ...] = Field(strict=False, min_length=1)
     ports: tuple[Port, ...] = Field(strict=False, min_length=1)
     submission_since: date | None = None
+
+    def is_called(self, name: str) -> bool:
+        """Whether one of its hosts, where `{subdomain}` stands for any one label (claim S7), is this name."""
+        patterns = (re.escape(host.lower()).replace(r"\{subdomain\}", "[^.]+") for host in self.hosts)
+        return any(re.fullmatch(pattern, name.lower().removesuffix(".")) for pattern in patterns)
 
 
 class Assignment(StrEnum):
@@ -150,13 +161,6 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
-class Period(Table):
-    """From an instant until another, the first included, the last not."""
-
-    from_: Instant = Field(alias="from")
-    until: Instant
-
-
 class Phase(Table):
     """From when until when a scope of pools is announced, monitored or enforced.
 
@@ -174,6 +178,8 @@ class Phase(Table):
     """How a tentative date is put into words, 'mid-January 2011'."""
     settings_period: Period | None = None
     """When customers are asked to change their settings (claim N3)."""
+    remind_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = Field(default=(14,), strict=False)
+    """How many days before the end of the settings period, or before `from`, reminders are due."""
     ports: tuple[Annotated[int, AfterValidator(filter_port)], ...] = Field(default=(25,), strict=False, min_length=1)
 
 
@@ -245,3 +251,6 @@ class Policy(Table):
     exemption_terms: ExemptionTerms = ExemptionTerms()
     watch: Watch = Watch()
     leases: Leases = Leases()
+    information: Information = Information()
+    credentials: Credentials = Credentials()
+    doctor: Doctor = Doctor()

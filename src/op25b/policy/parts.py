@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from op25b.policy.credentials import Credentials
+from op25b.policy.information import Information
 from op25b.policy.model import (
     Exemption,
     Filter,
@@ -38,6 +40,8 @@ class Parts:
     submission: Submission
     exemption_terms: ExemptionTerms
     watch: Watch
+    information: Information
+    credentials: Credentials
     own_servers: Placed[OwnServer]
     pools: Placed[Pool]
     phases: Placed[Phase]
@@ -70,6 +74,8 @@ class Parts:
             submission=single("submission", Submission),
             exemption_terms=single("exemption_terms", ExemptionTerms),
             watch=single("watch", Watch),
+            information=single("information", Information),
+            credentials=single("credentials", Credentials),
             own_servers=placed("own_servers", OwnServer),
             pools=placed("pools", Pool),
             phases=placed("phases", Phase),

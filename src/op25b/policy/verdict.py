@@ -118,10 +118,17 @@ class Judge:
 
     def verdict(self, flow: Flow, at: datetime) -> Verdict:
         """The outcome with the source's pool and the remedies."""
-        outcome = self.outcome(flow, at)
         source, destination = self.sources.of(flow.src), self.destinations.of(flow.dst)
+        return self._advised(self.outcome(flow, at), source, destination, flow.dport)
+
+    def between(self, source: Place, destination: Place, dport: int, at: datetime) -> Verdict:
+        """The verdict on TCP between two places, for who knows the line or the server but no address."""
+        outcome = self.decide(source, destination, at) if dport == SMTP else built_in(Reason.NOT_PORT_25)
+        return self._advised(outcome, source, destination, dport)
+
+    def _advised(self, outcome: Outcome, source: Place, destination: Place, dport: int) -> Verdict:
         pool = self.policy.pools[source.pool].name if source.pool >= 0 else None
-        return Verdict(*outcome, pool, remedies(self.policy, outcome.reason, flow, destination.server >= 0))
+        return Verdict(*outcome, pool, remedies(self.policy, outcome.reason, dport, destination.server >= 0))
 
 
 def verdict(policy: Policy, flow: Flow, at: datetime) -> Verdict:
@@ -132,13 +139,13 @@ def verdict(policy: Policy, flow: Flow, at: datetime) -> Verdict:
     return Judge(policy).verdict(flow, at)
 
 
-def remedies(policy: Policy, reason: Reason, flow: Flow, to_own_server: bool) -> tuple[Remedy, ...]:
+def remedies(policy: Policy, reason: Reason, dport: int, to_own_server: bool) -> tuple[Remedy, ...]:
     """What to do about a reason, in the order to try it (claims L6, L9, L10, S5, I5, I11, N4)."""
     own = any(port in server.ports for server in policy.own_servers for port in SUBMISSION)
     found: list[Remedy] = []
     if reason is Reason.NOT_A_CUSTOMER:
         found = [Remedy.ASK_THAT_PROVIDER, *([Remedy.USE_OWN_SUBMISSION] if own else [])]
-    elif reason is Reason.NOT_PORT_25 and flow.dport in SUBMISSION:
+    elif reason is Reason.NOT_PORT_25 and dport in SUBMISSION:
         # nothing here closes these ports, so whoever cannot get through looks nearer home
         found = [Remedy.ASK_NETWORK_ADMINISTRATOR, Remedy.CONTACT_SUPPORT]
     elif reason in (Reason.COVERED, Reason.MONITORED, Reason.ANNOUNCED, Reason.NOT_YET):

@@ -69,6 +69,10 @@ EXAMPLES = {
     "own_servers": "[[own_servers]], one header for each server",
     "exemptions": "[[exemptions]], one header for each exemption",
     "brands": "[[provider.brands]], one header for each brand",
+    "incoming": "[[provider.brands.incoming]], one header for each server",
+    "incoming.kind": 'kind = "imap"',
+    "host": 'host = "imap.example.net"',
+    "port": "port = 993",
     "contacts": "[[provider.contacts]], one header for each contact",
     "hours": "a table [provider.hours]",
     "filter": "a table [filter]",
@@ -88,6 +92,20 @@ EXAMPLES = {
     "leases": "a table [leases]",
     "expire_hours": "expire_hours = 24",
     "leases.keep_days": "keep_days = 90",
+    "information": "a table [information]",
+    "reasons": 'reasons = ["bypass", "together"]',
+    "offers": "[[information.offers]], one header for each offer",
+    "names": "[[information.names]], one header for each word",
+    "information.kind": 'kind = "junk-filter"',
+    "information.name": 'name = { ja = "...", en = "..." }',
+    "url": 'url = "https://www.example.net/support/"',
+    "word": 'word = "b-flets"',
+    "credentials": "a table [credentials]",
+    "doctor": "a table [doctor]",
+    "others": "[[doctor.others]], one header for each server",
+    "doctor.host": 'host = "mx.example.net"',
+    "reissue": "a table [credentials.reissue]",
+    "free": "free = { from = 2008-03-24T00:00:00+09:00, until = 2008-05-01T00:00:00+09:00 }",
 }
 """What to write for a key, or for a key of one of the file's tables; all that must be there have one."""
 
@@ -97,7 +115,11 @@ _NOUNS = {
     "own_servers": "own server",
     "exemptions": "exemption",
     "brands": "brand",
+    "incoming": "incoming server",
     "contacts": "contact",
+    "offers": "offer",
+    "names": "name",
+    "others": "server",
 }
 
 
@@ -126,7 +148,9 @@ class Refused:
         return f"write {value}" if self.element else f"write {self.key} = {value}"
 
     def example(self) -> str:
-        found = EXAMPLES.get(f"{self.path[0]}.{self.key}") or EXAMPLES.get(self.key)
+        tables = [part for part in self.path[:-1] if isinstance(part, str)]
+        named = (EXAMPLES.get(f"{table}.{self.key}") for table in reversed(tables))
+        found = next(filter(None, named), None) or EXAMPLES.get(self.key)
         return f"write {found}" if found else f"see {self.key} in the reference"
 
 

@@ -72,6 +72,12 @@ metadata = MetaData(
     }
 )
 
+_SECRET_IS_WHOLE = (
+    "(scram_iterations IS NULL) = (scram_salt IS NULL)"
+    " AND (scram_iterations IS NULL) = (scram_stored_key IS NULL)"
+    " AND (scram_iterations IS NULL) = (scram_server_key IS NULL)"
+)
+
 accounts = Table(
     "accounts",
     metadata,
@@ -87,12 +93,7 @@ accounts = Table(
     Column("version", Integer, nullable=False, doc="goes up with every change"),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
-    CheckConstraint(
-        "(scram_iterations IS NULL) = (scram_salt IS NULL)"
-        " AND (scram_iterations IS NULL) = (scram_stored_key IS NULL)"
-        " AND (scram_iterations IS NULL) = (scram_server_key IS NULL)",
-        name="scram_all_or_nothing",
-    ),
+    CheckConstraint(_SECRET_IS_WHOLE, name="scram_all_or_nothing"),
 )
 
 senders = Table(
@@ -270,4 +271,132 @@ quarantine = Table(
     Column("subscriber", Text, primary_key=True),
     Column("case", ForeignKey("cases.id"), nullable=False, doc="holds the evidence"),
     Column("since", Instant, nullable=False),
+)
+
+once = Table(
+    "once",
+    metadata,
+    Column("key", Text, primary_key=True, doc="the ENVID of a message that must not leave twice"),
+    Column("queue_id", Text, doc="the one message that leaves under the key; null: no relay has seen it yet"),
+    Column("state", Text, nullable=False, doc="as op25b.store.once has them"),
+    Column("detail", Text, nullable=False, doc="what the next hop said"),
+    Column("at", Instant, nullable=False, doc="since when it is in this state"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("phase", Text, nullable=False),
+    Column("stage", Text, nullable=False, doc="as op25b.rollout.stages names it, with the date that it tells"),
+    Column("subscriber", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("way", Text, nullable=False, doc="mail, fax or letter"),
+    Column("address", Text, doc="of the mail"),
+    Column("key", ForeignKey("once.key"), unique=True, doc="of the mail"),
+    Column("planned_at", Instant, nullable=False),
+    Column("taken_at", Instant, doc="when the sending server said that it has the mail"),
+    Column("refused", Text, doc="what the sending server said instead, for good"),
+    Column("printed_at", Instant, doc="when it was put into a file of letters or faxes"),
+    UniqueConstraint("phase", "stage", "subscriber", name="uq_notices_phase"),
+    Index("ix_notices_subscriber", "subscriber"),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True, doc="the name in the audit trail and among the `approvers`"),
+    Column("password", Text, nullable=False, doc="a hash"),
+    Column("code", LargeBinary, nullable=False, doc="the secret of the one-time codes, sealed with the console's key"),
+    Column("code_step", BigInteger, nullable=False, doc="of the last code that was taken: none is taken twice"),
+    Column("roles", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+staff_sessions = Table(
+    "staff_sessions",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True, doc="SHA-256 of what the browser has"),
+    Column("name", Text, nullable=False),
+    Column("roles", JSON, doc="of who came by OpenID Connect; null: those of the account, as they are now"),
+    Column("began_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Index("ix_staff_sessions_name", "name"),
+)
+
+edges = Table(
+    "edges",
+    metadata,
+    Column("name", Text, primary_key=True, doc="the host that filters"),
+    Column("at", Instant, nullable=False),
+    Column("report", JSON, nullable=False, doc="as op25b.store.edges has it"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("edge", Text, primary_key=True),
+    Column("hour", Instant, primary_key=True),
+    Column("packets", BigInteger, nullable=False, doc="refused within the hour"),
+)
+
+bulletins = Table(
+    "bulletins",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False, doc="outage or maintenance"),
+    Column("ja", Text, nullable=False),
+    Column("en", Text, nullable=False),
+    Column("from_at", Instant, nullable=False),
+    Column("until_at", Instant, doc="null: nobody knows yet when it is over"),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_bulletins_until_at", "until_at"),
+)
+
+acceptances = Table(
+    "acceptances",
+    metadata,
+    Column("account", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Text, nullable=False, doc="a hash of the number on the notice of acceptance"),
+    Column("password", Text, nullable=False, doc="of the initial password, here and below as in accounts"),
+    Column("scram_iterations", Integer),
+    Column("scram_salt", LargeBinary),
+    Column("scram_stored_key", LargeBinary),
+    Column("scram_server_key", LargeBinary),
+    CheckConstraint(_SECRET_IS_WHOLE, name="scram_all_or_nothing"),
+)
+
+reissues = Table(
+    "reissues",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("state", Text, nullable=False, doc="as op25b.subscribers.credentials.reissues has them"),
+    Column("brand", Text, nullable=False),
+    Column("address", Text, nullable=False, doc="the mail address"),
+    Column("name", Text, nullable=False),
+    Column("contract", Text, nullable=False, doc="the number that the customer gave"),
+    Column(
+        "postal", Text, nullable=False, doc="the postal address that the customer gave, to be compared with the file's"
+    ),
+    Column("language", Text, nullable=False, doc="of the letter"),
+    Column("fee", JSON, nullable=False, doc="what the customer accepted, by language; null: it was free of charge"),
+    Column("visitor", Text, nullable=False, doc="the block of addresses that it was asked from"),
+    Column("requested_at", Instant, nullable=False, doc="when, and so also when the fee was accepted"),
+    Column("changed_at", Instant, nullable=False),
+    Index("ix_reissues_state", "state"),
+)
+
+applicants = Table(
+    "applicants",
+    metadata,
+    Column("reference", Text, primary_key=True, doc="SHA-256 of what the applicant was given"),
+    Column("exemption", ForeignKey("exemptions.id"), nullable=False),
+    Column("first", Boolean, nullable=False, doc="false: somebody else asked for the same before"),
+    Column("name", Text, nullable=False),
+    Column("contact", Text, nullable=False, doc="the mail address for the answer"),
+    Column("language", Text, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Index("ix_applicants_exemption", "exemption"),
 )

@@ -96,7 +96,7 @@ class Accounts:
     def find(self, name: str) -> Account | None:
         """The account of a prepared name."""
         with self._store.read() as connection:
-            return _find(connection, name)
+            return find(connection, name)
 
     def all(self) -> list[Account]:
         """Every account, by name."""
@@ -116,7 +116,7 @@ class Accounts:
             if taken := sorted(_existing(connection, [one.name for one in added])):
                 raise UserError(f"the account {taken[0]} exists already; nothing was changed")
             for one in added:
-                _add(connection, one, by)
+                add(connection, one, by)
 
     def set_secret(self, name: str, secret: Secret, by: By, seen: int | None = None, what: str = "reset") -> bool:
         """Replace the password. With `seen`, only if the account is still of that version; False if it is not."""
@@ -124,7 +124,7 @@ class Accounts:
             before = _found(connection, name)
             if seen is not None and before.version != seen:
                 return False
-            _change(connection, before, replace(before, secret=secret), by, what)
+            put_secret(connection, before, secret, by, what)
         return True
 
     def change(
@@ -174,14 +174,15 @@ def account_id(connection: Connection, name: str, lock: bool = False) -> int | N
     return found
 
 
-def _find(connection: Connection, name: str) -> Account | None:
+def find(connection: Connection, name: str) -> Account | None:
+    """The account of a prepared name."""
     return next(iter(_accounts(connection.execute(_SELECT.where(accounts.c.name == name)))), None)
 
 
 def _found(connection: Connection, name: str) -> Account:
     # two changes of one account come one after the other (SQLite has one writer anyway)
     account_id(connection, name, lock=True)
-    if (account := _find(connection, name)) is None:
+    if (account := find(connection, name)) is None:
         raise UserError(f"there is no account {name}; `op25b account list` shows all")
     return account
 
@@ -204,12 +205,9 @@ def _accounts(rows: Iterable[Any]) -> list[Account]:
 
 
 def _account(row: Any, allowed: frozenset[str]) -> Account:
-    keys = None
-    if row.scram_iterations is not None:
-        keys = Keys(row.scram_iterations, row.scram_salt, row.scram_stored_key, row.scram_server_key)
     return Account(
         name=row.name,
-        secret=Secret(row.password, keys),
+        secret=secret_of(row),
         senders=allowed,
         limits=row.limits,
         suspended=row.suspended,
@@ -219,26 +217,43 @@ def _account(row: Any, allowed: frozenset[str]) -> Account:
     )
 
 
-def _columns(account: Account | New) -> dict[str, Any]:
-    keys = account.secret.keys
+def secret_of(row: Any) -> Secret:
+    """What `secret_columns` has put into a row."""
+    keys = None
+    if row.scram_iterations is not None:
+        keys = Keys(row.scram_iterations, row.scram_salt, row.scram_stored_key, row.scram_server_key)
+    return Secret(row.password, keys)
+
+
+def secret_columns(secret: Secret) -> dict[str, Any]:
+    """A secret as the columns of a row."""
+    keys = secret.keys
     return {
-        "password": account.secret.hash,
+        "password": secret.hash,
         "scram_iterations": keys.iterations if keys else None,
         "scram_salt": keys.salt if keys else None,
         "scram_stored_key": keys.stored_key if keys else None,
         "scram_server_key": keys.server_key if keys else None,
-        "limits": dict(account.limits),
-        "suspended": account.suspended,
     }
 
 
-def _add(connection: Connection, new: New, by: By) -> None:
+def _columns(account: Account) -> dict[str, Any]:
+    return {**secret_columns(account.secret), "limits": dict(account.limits), "suspended": account.suspended}
+
+
+def add(connection: Connection, new: New, by: By) -> None:
+    """Add an account whose name is free."""
     made = Account(new.name, new.secret, new.senders, new.limits, new.suspended, 1, by.at, by.at)
     row = {"name": new.name, "version": 1, "created_at": by.at, "changed_at": by.at, **_columns(made)}
     key = connection.execute(insert(accounts).values(row)).inserted_primary_key
     assert key is not None
     connection.execute(insert(senders), [{"account": key[0], "sender": each} for each in sorted(new.senders)])
     record(connection, by, "add", new.name, None, made.shown())
+
+
+def put_secret(connection: Connection, before: Account, secret: Secret, by: By, what: str) -> None:
+    """Replace the password of an account as it was just found."""
+    _change(connection, before, replace(before, secret=secret), by, what)
 
 
 def _change(connection: Connection, before: Account, after: Account, by: By, what: str) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from weakref import WeakValueDictionary
 
 from op25b.subscribers.accounts import Account
 from op25b.subscribers.dovecot_auth import Away, DovecotAuth
 from op25b.subscribers.lockout import Address
 from op25b.subscribers.names import account_name, sender
 from op25b.subscribers.passwords import Secret
+from op25b.subscribers.turns import Full, OneByOne
 
 WAITING = 500
 _SINCE = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,8 +22,7 @@ class DovecotAccounts:
 
     def __init__(self, auth: DovecotAuth, domains: Iterable[str]) -> None:
         self._auth, self._domains = auth, tuple(domains)
-        self._asking: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self._waiting = 0
+        self._turns = OneByOne(WAITING)
 
     async def check(self, name: str, password: str, address: Address) -> Account | None:
         """Whose password this is, None if nobody's. Raises Away (see `DovecotAuth`)."""
@@ -47,14 +45,11 @@ class DovecotAccounts:
 
         Raises Away if too many wait.
         """
-        if self._waiting >= WAITING:
-            raise Away("too many passwords wait to be checked by Dovecot")
-        self._waiting += 1
         try:
-            async with self._asking.setdefault((name, block), asyncio.Lock()):
+            async with self._turns.turn((name, block)):
                 yield
-        finally:
-            self._waiting -= 1
+        except Full:
+            raise Away("too many passwords wait to be checked by Dovecot") from None
 
     async def close(self) -> None:
         await self._auth.close()

@@ -18,6 +18,13 @@ BLOCKS = 50
 """Blocks that are kept for one account; the oldest makes room."""
 
 
+def of(connection: Connection, account: str) -> list[tuple[str, datetime]]:
+    """From where an account logged in, and when it last did, to the day; newest first."""
+    query = select(known_blocks.c.block, known_blocks.c.seen_at).order_by(known_blocks.c.seen_at.desc())
+    mine = known_blocks.c.account == account_id(connection, account)
+    return [(row.block, row.seen_at) for row in connection.execute(query.where(mine))]
+
+
 class KnownBlocks:
     """The known blocks of one store. Methods block."""
 

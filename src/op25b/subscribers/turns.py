@@ -1,12 +1,13 @@
-"""Who may work next, where only so many may at a time: by rank, not by who came first."""
+"""Who may work next: where only so many may at a time, by rank, not by who came first; or one after the other."""
 
 from __future__ import annotations
 
 import asyncio
 from bisect import insort
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from itertools import count
+from weakref import WeakValueDictionary
 
 Rank = tuple[int, ...]
 """Lower ones come first."""
@@ -56,3 +57,23 @@ class Turns:
             self._queue.pop(0)[2].set_result(None)
         else:
             self._free += 1
+
+
+class OneByOne:
+    """For one event loop: those of one key come one after the other. `most` are at work or wait, of all keys."""
+
+    def __init__(self, most: int) -> None:
+        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+        self._left = most
+
+    @asynccontextmanager
+    async def turn(self, key: Hashable) -> AsyncIterator[None]:
+        """Holds a turn. Raises Full at once if too many wait."""
+        if not self._left:
+            raise Full("too many wait")
+        self._left -= 1
+        try:
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                yield
+        finally:
+            self._left += 1

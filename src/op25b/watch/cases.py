@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from op25b.errors import UserError
+from op25b.policy.intervals import Address
 from op25b.policy.watching import SenderKind
 from op25b.store import changes
 from op25b.store.audit import By, record
@@ -17,6 +19,20 @@ from op25b.store.tables import cases, quarantine
 from op25b.watch.states import State, Step, after
 
 Evidence = Mapping[str, Any]
+
+
+class NotThere(UserError):
+    """There is no such case."""
+
+
+class NotPossible(UserError):
+    """The case's state does not allow the step."""
+
+
+class Stale(NotPossible):
+    """The case has changed since it was looked at."""
+
+
 CHUNK = 500
 """Values in one query; SQLite takes 32,766 in all, PostgreSQL 65,535."""
 
@@ -68,10 +84,10 @@ _SHOWN = [column for column in cases.c if column.name != "pattern"]
 
 
 def find(connection: Connection, number: int) -> Case:
-    """Raises UserError where there is no such case."""
+    """Raises NotThere."""
     row = connection.execute(select(*_SHOWN).where(cases.c.id == number)).one_or_none()
     if row is None:
-        raise UserError(f"there is no case {number}; `op25b watch list --all` shows those that are kept")
+        raise NotThere(f"there is no case {number}; `op25b watch list --all` shows those that are kept")
     return _case(row)
 
 
@@ -83,6 +99,22 @@ def listed(connection: Connection, closed: bool = False, since: datetime | None 
     if since is not None:
         query = query.where(cases.c.last_at >= since)
     return [_case(row) for row in connection.execute(query)]
+
+
+def of(connection: Connection, subscriber: str | None, address: Address | None) -> list[Case]:
+    """All cases that are kept of a subscriber, and of an address that nobody was known to hold; newest first."""
+    whose = [cases.c.subscriber == subscriber] if subscriber is not None else []
+    if address is not None:
+        prefix = str(ip_network((address, 32 if address.version == 4 else 64), strict=False))
+        whose.append(cases.c.prefix == prefix)
+    if not whose:
+        return []
+    return [_case(row) for row in connection.execute(select(*_SHOWN).where(or_(*whose)).order_by(cases.c.id.desc()))]
+
+
+def numbered(connection: Connection, numbers: Iterable[int]) -> list[Case]:
+    """Those of these numbers that there are."""
+    return [_case(row) for row in connection.execute(select(*_SHOWN).where(cases.c.id.in_(list(numbers))))]
 
 
 def open_of(
@@ -118,6 +150,13 @@ def waiting(connection: Connection, quiet_since: datetime, notice: Iterable[str]
     return [_case(row) for row in connection.execute(select(*_SHOWN).where(cases.c.closed_at.is_(None), on))]
 
 
+def by_kind(connection: Connection) -> dict[SenderKind, int]:
+    """How many open cases there are of each kind."""
+    query = select(cases.c.kind, func.count()).where(cases.c.closed_at.is_(None)).group_by(cases.c.kind)
+    found = {str(kind): int(count) for kind, count in connection.execute(query)}
+    return {kind: found.get(kind, 0) for kind in SenderKind}
+
+
 def number_open(connection: Connection) -> int:
     """How many cases are open."""
     return connection.execute(select(func.count()).where(cases.c.closed_at.is_(None))).scalar_one()
@@ -145,11 +184,11 @@ def seen_again(connection: Connection, case: Case, seen: Seen, by: By) -> Case:
 def step(connection: Connection, case: Case, taken: Step, by: By) -> Case:
     """Move a case on, with all that hangs on it, in one transaction with the evidence that it holds.
 
-    Raises UserError where the case's state does not allow it. Call it last in the transaction: it notes changes.
+    Raises NotPossible where the case's state does not allow it. Call it last in the transaction: it notes changes.
     """
     state = after(case.state, taken)
     if state is None:
-        raise UserError(f"case {case.id} is {case.state}: {taken} is not possible")
+        raise NotPossible(f"case {case.id} is {case.state}: {taken} is not possible")
     values: dict[str, Any] = {"state": state}
     if taken is Step.NOTICE:
         values |= {"notice": f"watch/{case.kind}", "noticed_at": by.at}

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address
 from pathlib import Path
-from socket import socket
 from typing import Any
 
 import dns.resolver
 import httpx
 import pytest
-import uvicorn
 
 from op25b.portal.api import tokens
 from op25b.portal.api.application import application
-from op25b.portal.api.exemptions import Context
 from op25b.portal.api.guard import Guard
-from op25b.portal.api.tokens import Role, Tokens
-from op25b.portal.web.serving import configuration
+from op25b.portal.api.tokens import Tokens
+from op25b.portal.desk.context import Context
+from op25b.portal.staff.roles import Role
 from op25b.processes import listening
 from op25b.store import Store, upgrade
 from tests.subscribers.exemptions.conftest import START, policy
 from tests.support.databases import postgresql, url
+from tests.support.web import Log, running
 
 __all__ = ["postgresql", "url"]
 
@@ -65,28 +62,6 @@ class Portal:
             return client.post(f"/exemptions{path}", json=body or {}, headers=headers)
 
 
-class Log:
-    """Takes what would be logged."""
-
-    def __init__(self, taken: list[dict[str, Any]]) -> None:
-        self._taken = taken
-
-    def __getattr__(self, level: str) -> Any:
-        return lambda event, **values: self._taken.append({"event": event, "level": level, **values})
-
-
-@contextmanager
-def running(app: Any, made: socket) -> Iterator[None]:
-    server = uvicorn.Server(configuration(app))
-    thread = threading.Thread(target=server.run, args=([made],))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
     upgrade(url)
@@ -102,7 +77,7 @@ def portal(store: Store, tmp_path: Path) -> Iterator[Portal]:
     for name, role in (
         ("reader", Role.READ), ("clerk", Role.DESK), ("hanako", Role.APPROVER), ("jiro", Role.APPROVER),
     ):  # fmt: skip
-        made.tokens[name] = tokens.add(made.file, name, role, os.urandom)
+        made.tokens[name] = tokens.add(made.file, name, [role], os.urandom)
     log = Log(made.logged)
     resolver = dns.resolver.Resolver(configure=False)
     made.context = Context(store, policy({}), resolver, lambda: made.now, log, lambda: None)

@@ -10,7 +10,8 @@ import pytest
 from op25b.errors import UserError
 from op25b.portal.api import tokens
 from op25b.portal.api.guard import FAILURES
-from op25b.portal.api.tokens import Holder, Role, Tokens
+from op25b.portal.api.tokens import Tokens
+from op25b.portal.staff.roles import Person, Role
 from tests.portal.api.conftest import Portal
 
 
@@ -26,33 +27,33 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_the_file_holds_no_token(file: Path) -> None:
-    token = tokens.add(file, "hanako", Role.APPROVER, os.urandom)
+    token = tokens.add(file, "hanako", [Role.APPROVER], os.urandom)
     assert token.startswith("op25b_")
     assert token[6:] not in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
-    assert Tokens(file).holder(token) == Holder("hanako", Role.APPROVER)
+    assert Tokens(file).holder(token) == Person("hanako", frozenset({Role.APPROVER}))
     for wrong in ("", token[:-1], token + "0", "op25b_", "\ud800", "あ"):
         assert Tokens(file).holder(wrong) is None
 
 
 def test_a_file_keeps_its_mode_and_its_other_lines(file: Path) -> None:
-    first = tokens.add(file, "hanako", Role.APPROVER, os.urandom)
+    first = tokens.add(file, "hanako", [Role.APPROVER], os.urandom)
     file.chmod(0o640)
-    second = tokens.add(file, "jiro", Role.READ, os.urandom)
+    second = tokens.add(file, "jiro", [Role.READ], os.urandom)
     tokens.remove(file, "hanako")
     assert file.stat().st_mode & 0o777 == 0o640
-    assert (Tokens(file).holder(first), Tokens(file).holder(second)) == (None, Holder("jiro", Role.READ))
+    assert (Tokens(file).holder(first), Tokens(file).holder(second)) == (None, Person("jiro", frozenset({Role.READ})))
     assert [path.name for path in file.parent.iterdir()] == ["tokens"]
 
 
 def test_what_is_refused(file: Path) -> None:
-    tokens.add(file, "hanako", Role.READ, os.urandom)
+    tokens.add(file, "hanako", [Role.READ], os.urandom)
     with pytest.raises(UserError, match="hanako has a token"):
-        tokens.add(file, "hanako", Role.READ, os.urandom)
+        tokens.add(file, "hanako", [Role.READ], os.urandom)
     with pytest.raises(UserError, match="jiro has no token"):
         tokens.remove(file, "jiro")
     with pytest.raises(UserError, match="the name 'A B' is not a name"):
-        tokens.add(file, "A B", Role.READ, os.urandom)
+        tokens.add(file, "A B", [Role.READ], os.urandom)
     with pytest.raises(UserError, match="cannot be read"):
         tokens.read(file.parent / "other")
     file.chmod(0o662)
@@ -60,11 +61,14 @@ def test_what_is_refused(file: Path) -> None:
         tokens.read(file)
 
 
-@pytest.mark.parametrize("line", ["hanako", "hanako boss 00ff", "hanako read xyz", "hanako read 00 11"])
+@pytest.mark.parametrize(
+    "line",
+    ["hanako", "hanako boss 00ff", "hanako read,boss 00ff", "hanako READ 00ff", "hanako read xyz", "hanako read 00 11"],
+)
 def test_a_line_that_is_none(file: Path, line: str) -> None:
     file.write_text(f"# tokens\n\n{line}\n")
     file.chmod(0o600)
-    with pytest.raises(UserError, match="tokens:3: not a name, a role and a hash"):
+    with pytest.raises(UserError, match="tokens:3: not a name, roles and a hash"):
         tokens.read(file)
 
 
@@ -73,7 +77,7 @@ def test_a_token_that_is_removed_ends_at_once(portal: Portal) -> None:
         assert client.get("/exemptions").status_code == 200
         tokens.remove(portal.file, "reader")
         assert client.get("/exemptions").status_code == 401
-    portal.tokens["new"] = tokens.add(portal.file, "new", Role.READ, os.urandom)
+    portal.tokens["new"] = tokens.add(portal.file, "new", [Role.READ], os.urandom)
     with portal.client("new") as client:
         assert client.get("/exemptions").status_code == 200
 

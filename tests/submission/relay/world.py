@@ -15,6 +15,7 @@ from typing import Any
 
 from op25b.submission.relay.connect import Contexts, contexts
 from op25b.submission.relay.dkim import Signer
+from op25b.submission.relay.once import Register
 from op25b.submission.relay.places import Surroundings
 from op25b.submission.relay.runner import Clockwork, Relay
 from op25b.submission.relay.settings import Limits, NextHop, Settings, Timeouts
@@ -57,6 +58,7 @@ class World:
     signer: Signer
     tls: Contexts
     poll: float
+    register: Register | None
     events: list[dict[str, Any]] = field(default_factory=list)
 
     async def open(self) -> None:
@@ -72,7 +74,9 @@ class World:
         shuffle = random.Random(1).shuffle
         around = Surroundings(self.settings, self.zone, self.tls, self.time.clock, shuffle, self.slots)
         clockwork = Clockwork(self.time.sleep, random.Random(1).random, self.poll, tidy=3600)
-        self.relay = Relay(self.reader, self.marker, self.bounces, around, self.signer, clockwork, self)
+        self.relay = Relay(
+            self.reader, self.marker, self.bounces, around, self.signer, clockwork, self, register=self.register
+        )
         relay = self.relay
         self.time.idle = lambda: relay.busy == 0
 
@@ -154,6 +158,7 @@ async def world(
     poll: float = 60.0,
     connections: int = 500,
     dnssec: bool = True,
+    register: Register | None = None,
 ) -> AsyncIterator[World]:
     settings = Settings(
         HERE,
@@ -165,7 +170,7 @@ async def world(
         timeouts=timeouts,
         limits=limits or Limits(idle=0.2),
     )
-    made = World(folder, Time(), settings, zone or Zone({}), signer or Signer([]), tls or contexts(), poll)
+    made = World(folder, Time(), settings, zone or Zone({}), signer or Signer([]), tls or contexts(), poll, register)
     await made.open()
     try:
         yield made

@@ -19,13 +19,14 @@ from op25b.policy.faults import Fault
 from op25b.policy.model import Port, Table
 from op25b.policy.positions import Positions
 from op25b.portal.api.config import Api
+from op25b.portal.public.config import Portal
 from op25b.processes.settings import FOLDER, File
 from op25b.submission import config as mail
 from op25b.submission.config import Accounts, Address, Pop, Postfix, Relay, Submission
 from op25b.subscribers.accounting.config import LeaseServer
 from op25b.watch.settings import Watching
 
-PARTS = ("submission", "leases", "enforcer", "follower", "watch", "api")
+PARTS = ("submission", "leases", "enforcer", "follower", "watch", "api", "portal")
 OF_MAIL = ("relay", "pop", "accounts", "postfix")
 
 
@@ -57,6 +58,7 @@ class Config(Table):
     follower: Follower | None = None
     watch: Watching | None = None
     api: Api | None = None
+    portal: Portal | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:

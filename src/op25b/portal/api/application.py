@@ -6,8 +6,9 @@ from fastapi import FastAPI
 
 import op25b
 from op25b.portal.api import faults
-from op25b.portal.api.exemptions import Context, router
+from op25b.portal.api.exemptions import router
 from op25b.portal.api.guard import Guard
+from op25b.portal.desk.context import Context
 from op25b.portal.web.limits import BoundedBodies
 
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from threading import Lock
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from op25b.policy.model import Policy
-from op25b.portal.api import terms
 from op25b.portal.api.bodies import (
     Approval,
     ExemptionShown,
@@ -25,17 +19,15 @@ from op25b.portal.api.bodies import (
 )
 from op25b.portal.api.faults import Faults, Refused
 from op25b.portal.api.guard import Guard
-from op25b.portal.api.tokens import Holder, Role
-from op25b.store.audit import By, trail
-from op25b.store.engine import Store
+from op25b.portal.desk.context import Context
+from op25b.portal.staff.roles import Action, Person
+from op25b.store.audit import trail
 from op25b.subscribers.exemptions import checks, listing, records
-from op25b.subscribers.exemptions.checks import Resolver
-from op25b.subscribers.exemptions.desk import Closing, Desk
+from op25b.subscribers.exemptions.desk import Closing
 from op25b.subscribers.exemptions.records import Exemption
 from op25b.subscribers.exemptions.transitions import OVER, Kind, State, Step
 
 PAGE = 100
-COUNTS_HOLD = timedelta(minutes=1)
 
 Number = Annotated[int, Path(ge=1, le=records.HIGHEST)]
 IfMatch = Annotated[str | None, Header(description="The ETag of the exemption that the step is for.", max_length=64)]
@@ -44,48 +36,12 @@ _STATUSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@dataclass
-class Context:
-    """What the paths work with. `policy` is replaced at a reload."""
-
-    store: Store
-    policy: Policy
-    resolver: Resolver
-    clock: Callable[[], datetime]
-    log: Any
-    count: Callable[[], object]
-    """Called for each change."""
-    _counting: Lock = field(default_factory=Lock)
-    _counted: tuple[datetime, dict[str, dict[str, int]]] | None = None
-
-    @property
-    def desk(self) -> Desk:
-        return Desk(self.store, self.policy)
-
-    def by(self, holder: Holder, why: str = "") -> By:
-        return By(holder.name, self.clock(), why)
-
-    def published(self) -> dict[str, Any]:
-        """The terms, with counts that are a minute old at most: anybody may ask, and a million take a second."""
-        with self._counting:
-            now = self.clock()
-            if self._counted is None or now - self._counted[0] > COUNTS_HOLD:
-                with self.store.read() as connection:
-                    self._counted = now, listing.counts(connection, now)
-            return terms.published(self.policy, self._counted[1])
-
-    def answered(self, response: Response, exemption: Exemption, who: Holder, step: str) -> dict[str, Any]:
-        self.count()
-        self.log.info("exemption changed", exemption=exemption.id, step=step, state=exemption.state, who=who.name)
-        return _tagged(response, exemption)
-
-
 def router(context: Context, guard: Guard) -> APIRouter:
     """All paths."""
     made = APIRouter(responses=_STATUSES)
-    _reading(made, context, guard.needs(Role.READ))
-    _asking(made, context, guard.needs(Role.DESK))
-    _deciding(made, context, guard.needs(Role.APPROVER))
+    _reading(made, context, guard.needs(Action.SEE_EXEMPTIONS))
+    _asking(made, context, guard.needs(Action.ASK_EXEMPTION))
+    _deciding(made, context, guard.needs(Action.DECIDE_EXEMPTION))
 
     @made.get("/terms", response_model=Terms)
     def published() -> dict[str, Any]:
@@ -98,7 +54,7 @@ def router(context: Context, guard: Guard) -> APIRouter:
 def _reading(made: APIRouter, context: Context, reader: Any) -> None:
     @made.get("/exemptions", response_model=Listed)
     def listed(
-        holder: Holder = reader,
+        holder: Person = reader,
         state: Annotated[list[State] | None, Query(description="All that are not over if left out.")] = None,
         kind: Annotated[list[Kind] | None, Query()] = None,
         subscriber: Annotated[Short | None, Query()] = None,
@@ -116,13 +72,13 @@ def _reading(made: APIRouter, context: Context, reader: Any) -> None:
         return {"exemptions": [exemption.shown() for exemption in page], "next": following}
 
     @made.get("/exemptions/{number}", response_model=ExemptionShown)
-    def one(number: Number, response: Response, holder: Holder = reader) -> dict[str, Any]:
+    def one(number: Number, response: Response, holder: Person = reader) -> dict[str, Any]:
         """One exemption; its ETag is for the steps."""
         with context.store.read() as connection:
             return _tagged(response, listing.one(connection, number, context.clock()))
 
     @made.get("/exemptions/{number}/history", response_model=list[HistoryLine])
-    def history(number: Number, holder: Holder = reader) -> list[dict[str, Any]]:
+    def history(number: Number, holder: Person = reader) -> list[dict[str, Any]]:
         """Who did what to it, when and why; oldest first."""
         with context.store.read() as connection:
             listing.one(connection, number, context.clock())
@@ -132,21 +88,21 @@ def _reading(made: APIRouter, context: Context, reader: Any) -> None:
 
 def _asking(made: APIRouter, context: Context, clerk: Any) -> None:
     @made.post("/exemptions", status_code=201, response_model=ExemptionShown)
-    def request(body: NewRequest, response: Response, holder: Holder = clerk) -> dict[str, Any]:
+    def request(body: NewRequest, response: Response, holder: Person = clerk) -> dict[str, Any]:
         """Note a request. Nothing is exempt yet."""
         exemption = context.desk.request(body.asked(), context.by(holder))
         response.headers["Location"] = f"/exemptions/{exemption.id}"
-        return context.answered(response, exemption, holder, "request")
+        return _answered(context, response, exemption, holder, "request")
 
     @made.post("/exemptions/{number}/review", response_model=ExemptionShown)
     def review(
-        number: Number, body: Why, response: Response, if_match: IfMatch = None, holder: Holder = clerk
+        number: Number, body: Why, response: Response, if_match: IfMatch = None, holder: Person = clerk
     ) -> dict[str, Any]:
         """Look at the criteria, before an approval or a renewal."""
         by = context.by(holder, body.why)
         look = checks.looking(context.store, context.policy, context.resolver, by.at)
         done = context.desk.review(number, by, look, _seen(if_match))
-        return context.answered(response, done, holder, Step.REVIEW)
+        return _answered(context, response, done, holder, Step.REVIEW)
 
     _closing(made, context, Step.WITHDRAW, clerk, "Who asked does not need it any more.")
 
@@ -154,21 +110,21 @@ def _asking(made: APIRouter, context: Context, clerk: Any) -> None:
 def _deciding(made: APIRouter, context: Context, approver: Any) -> None:
     @made.post("/exemptions/{number}/approve", response_model=ExemptionShown)
     def approve(
-        number: Number, body: Approval, response: Response, if_match: IfMatch = None, holder: Holder = approver
+        number: Number, body: Approval, response: Response, if_match: IfMatch = None, holder: Person = approver
     ) -> dict[str, Any]:
         """Grant what was reviewed, or be the first of two persons."""
         by = context.by(holder, body.why)
         done = context.desk.approve(number, by, body.reasons, _seen(if_match))
-        return context.answered(response, done, holder, "approve")
+        return _answered(context, response, done, holder, "approve")
 
     @made.post("/exemptions/{number}/renew", response_model=ExemptionShown)
     def renew(
-        number: Number, body: Renewal, response: Response, if_match: IfMatch = None, holder: Holder = approver
+        number: Number, body: Renewal, response: Response, if_match: IfMatch = None, holder: Person = approver
     ) -> dict[str, Any]:
         """Prolong it after a review, or be the first of two persons."""
         by, seen = context.by(holder, body.why), _seen(if_match)
         done = context.desk.renew(number, by, body.review_at, body.until_at, body.reasons, seen)
-        return context.answered(response, done, holder, Step.RENEW)
+        return _answered(context, response, done, holder, Step.RENEW)
 
     _closing(made, context, Step.REFUSE, approver, "Refuse what was asked for; with a reason.")
     _closing(made, context, Step.REVOKE, approver, "End what was granted, now; with a reason.")
@@ -177,10 +133,10 @@ def _deciding(made: APIRouter, context: Context, approver: Any) -> None:
 def _closing(made: APIRouter, context: Context, step: Closing, role: Any, says: str) -> None:
     @made.post(f"/exemptions/{{number}}/{step}", response_model=ExemptionShown, name=str(step), description=says)
     def close(
-        number: Number, body: Why, response: Response, if_match: IfMatch = None, holder: Holder = role
+        number: Number, body: Why, response: Response, if_match: IfMatch = None, holder: Person = role
     ) -> dict[str, Any]:
         done = context.desk.close(number, step, context.by(holder, body.why), _seen(if_match))
-        return context.answered(response, done, holder, step)
+        return _answered(context, response, done, holder, step)
 
 
 def _seen(if_match: str | None) -> int:
@@ -191,6 +147,11 @@ def _seen(if_match: str | None) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise Refused(412, "If-Match is not an ETag of this exemption; send the one that came with it")
     return int(text)
+
+
+def _answered(context: Context, response: Response, exemption: Exemption, who: Person, step: str) -> dict[str, Any]:
+    context.changed(who, records.subject(exemption.id), step)
+    return _tagged(response, exemption)
 
 
 def _tagged(response: Response, exemption: Exemption) -> dict[str, Any]:

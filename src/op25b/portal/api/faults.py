@@ -13,11 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from op25b.errors import UserError
-from op25b.subscribers.exemptions.desk import Conflict, NotAllowed, Stale
-from op25b.subscribers.exemptions.records import NotThere
+from op25b.portal.desk import refusals
 
-_STATUS: dict[type[UserError], int] = {NotThere: 404, NotAllowed: 403, Stale: 412, Conflict: 409, UserError: 422}
-"""The first class that fits."""
 _WORDS = {
     400: "the body cannot be read; send JSON as /openapi.json has it",
     404: "there is nothing at this path; /openapi.json says what there is",
@@ -65,7 +62,7 @@ def install(app: FastAPI, log: Any) -> None:
     def _user_error(_: Request, error: UserError) -> JSONResponse:
         if isinstance(error.__cause__, DBAPIError):
             return _away(log, str(error))
-        return answer(next(status for kind, status in _STATUS.items() if isinstance(error, kind)), str(error))
+        return answer(refusals.status(error), str(error))
 
     @app.exception_handler(DBAPIError)
     def _database(_: Request, error: DBAPIError) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Who may do what: the bearer token's holder, by role, and a limit on tries with tokens that are none."""
+"""The bearer token's holder, what `staff.roles` lets him do, and a limit on tries with tokens that are none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 
 from op25b.errors import UserError
 from op25b.portal.api.faults import Refused
-from op25b.portal.api.tokens import Holder, Role, Tokens
+from op25b.portal.api.tokens import Tokens
+from op25b.portal.staff.roles import Action, Person
 from op25b.subscribers.failures import Failures
 from op25b.subscribers.lockout import block_of
 
@@ -38,20 +39,22 @@ class Guard:
         self._complaint = ""
         self._failures = Failures(_BLOCKS, FAILURES, WINDOW_SECONDS)
 
-    def needs(self, role: Role) -> Any:
-        """A dependency: the holder, if the token has this role or a higher one."""
+    def needs(self, action: Action) -> Any:
+        """A dependency: the holder, if the token has a role that allows this."""
 
-        def holder(request: Request, given: Given) -> Holder:
+        def holder(request: Request, given: Given) -> Person:
             found = self._known(given)
             if found is None:
                 raise self._failed(request, given)
-            if found.role < role:
-                raise Refused(403, f"the token of {found.name} is for {found.role.name.lower()}; this is not")
+            if not found.may(action):
+                roles = ", ".join(sorted(found.roles))
+                raise Refused(403, f"the token of {found.name} is for {roles}, which does not allow this: {action}")
             return found
 
+        holder.action = action  # type: ignore[attr-defined]
         return Depends(holder)
 
-    def _known(self, given: HTTPAuthorizationCredentials | None) -> Holder | None:
+    def _known(self, given: HTTPAuthorizationCredentials | None) -> Person | None:
         try:
             return None if given is None else self._tokens.holder(given.credentials)
         except UserError as error:

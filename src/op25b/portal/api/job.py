@@ -10,10 +10,10 @@ from socket import socket
 
 from op25b.policy.model import Policy
 from op25b.portal.api.application import application
-from op25b.portal.api.exemptions import Context
 from op25b.portal.api.guard import Guard
 from op25b.portal.api.numbers import Counted
 from op25b.portal.api.tokens import Tokens
+from op25b.portal.desk.context import Context
 from op25b.portal.web.serving import serve
 from op25b.processes import logs
 from op25b.processes.board import Board, Meters
@@ -59,4 +59,4 @@ async def _serve(
     def take(policy: Policy) -> None:
         context.policy = policy
 
-    await serve(listening, application(context, guard), meters, parent, Reload(reread, take, context.log))
+    await serve([listening], application(context, guard), meters, parent, Reload(reread, take, context.log))

@@ -1,4 +1,4 @@
-"""Bearer tokens (RFC 6750) in a file: each line a name, a role and the token's SHA-256, never the token itself.
+"""Bearer tokens (RFC 6750) in a file: each line a name, its roles and the token's SHA-256, never the token itself.
 
 A token is 256 random bits, so that a plain hash keeps it: there is nothing to guess that a slow hash would protect.
 """
@@ -9,36 +9,19 @@ import hashlib
 import hmac
 import os
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from op25b.errors import UserError
 from op25b.policy.fields import slug
+from op25b.portal.staff.roles import Person, Role
 
 PREFIX = "op25b_"
 """So that scanners for leaked secrets know what they have found."""
 _TOKEN_OCTETS = 32
 
 
-class Role(IntEnum):
-    """What a token is for; each may do what the ones before it may."""
-
-    READ = 1
-    DESK = 2
-    APPROVER = 3
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Whose token it is. The name stands in the audit trail, and among the policy's `approvers`."""
-
-    name: str
-    role: Role
-
-
-def read(path: Path) -> dict[bytes, Holder]:
+def read(path: Path) -> dict[bytes, Person]:
     """Holders by the hash of their token. Raises UserError for a file that cannot be used, with the line."""
     try:
         text = path.read_text("utf-8")
@@ -48,7 +31,7 @@ def read(path: Path) -> dict[bytes, Holder]:
         raise UserError(f"{path}: cannot be read ({why}); `op25b api token add NAME` makes it") from None
     if mode & 0o022:
         raise UserError(f"{path}: others than its owner can write it; `chmod 640`, with the service's group")
-    found: dict[bytes, Holder] = {}
+    found: dict[bytes, Person] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             digest, holder = _line(line, f"{path}:{number}")
@@ -56,16 +39,16 @@ def read(path: Path) -> dict[bytes, Holder]:
     return found
 
 
-def _line(line: str, place: str) -> tuple[bytes, Holder]:
+def _line(line: str, place: str) -> tuple[bytes, Person]:
     try:
-        name, role, digest = line.split()
-        return bytes.fromhex(digest), Holder(slug(name), Role[role.upper()])
-    except (ValueError, KeyError):
+        name, roles, digest = line.split()
+        return bytes.fromhex(digest), Person(slug(name), frozenset(map(Role, roles.split(","))))
+    except ValueError:
         mend = "take it out, and make a new one with `op25b api token add`"
-        raise UserError(f"{place}: not a name, a role and a hash; {mend}") from None
+        raise UserError(f"{place}: not a name, roles and a hash; {mend}") from None
 
 
-def add(path: Path, name: str, role: Role, random: Callable[[int], bytes]) -> str:
+def add(path: Path, name: str, roles: Collection[Role], random: Callable[[int], bytes]) -> str:
     """A new token, which is nowhere but in what is returned. Raises UserError if the name is taken or is none."""
     try:
         slug(name)
@@ -75,7 +58,7 @@ def add(path: Path, name: str, role: Role, random: Callable[[int], bytes]) -> st
     if any(holder.name == name for holder in holders.values()):
         raise UserError(f"{name} has a token; `op25b api token remove {name}` ends that one first")
     token = PREFIX + random(_TOKEN_OCTETS).hex()
-    _write(path, {**holders, _digest(token): Holder(name, role)})
+    _write(path, {**holders, _digest(token): Person(name, frozenset(roles))})
     return token
 
 
@@ -92,9 +75,9 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def _write(path: Path, holders: dict[bytes, Holder]) -> None:
+def _write(path: Path, holders: dict[bytes, Person]) -> None:
     """In one step, so that no reader meets half a file; owner and mode stay as they are."""
-    lines = [f"{holder.name} {holder.role.name.lower()} {digest.hex()}\n" for digest, holder in holders.items()]
+    lines = [f"{holder.name} {','.join(sorted(holder.roles))} {digest.hex()}\n" for digest, holder in holders.items()]
     try:
         descriptor, new = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -123,7 +106,7 @@ class Tokens:
         self._state = self._look()
         self._holders = read(path)
 
-    def holder(self, token: str) -> Holder | None:
+    def holder(self, token: str) -> Person | None:
         """Whose token it is. Raises UserError if the file has become unusable: nobody is let in by an old one."""
         if (state := self._look()) != self._state:
             self._holders = read(self._path)

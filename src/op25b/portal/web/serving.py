@@ -1,9 +1,9 @@
-"""An ASGI application on a socket, as a process of the service runs it, until it is told to stop."""
+"""An ASGI application on some sockets, as a process of the service runs it, until it is told to stop."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from socket import socket
 from typing import Any
@@ -20,7 +20,7 @@ IDLE_SECONDS = 5
 DRAIN_SECONDS = 10
 
 
-async def serve(listening: socket, app: ASGIApp, meters: Meters, parent: int, reload: Reload[Any]) -> None:
+async def serve(listening: Sequence[socket], app: ASGIApp, meters: Meters, parent: int, reload: Reload[Any]) -> None:
     """Serve until SIGTERM, or until the supervisor has gone (`parent` ends)."""
     server = _Server(configuration(app), meters)
 
@@ -28,7 +28,7 @@ async def serve(listening: socket, app: ASGIApp, meters: Meters, parent: int, re
         server.should_exit = True
 
     when_told(parent, end, reload)
-    await server.serve([listening])
+    await server.serve([*listening])
 
 
 def configuration(app: ASGIApp) -> uvicorn.Config:

@@ -20,6 +20,8 @@ import uvloop
 from op25b.errors import UserError
 from op25b.processes import logs
 from op25b.processes.stopping import when_told
+from op25b.store import Store
+from op25b.store.once import Register
 from op25b.submission.config import Config, Hop, Submission
 from op25b.submission.config import Relay as RelayConfig
 from op25b.submission.driver.relay_metrics import Bookkeeper, RelayBoard
@@ -136,7 +138,8 @@ async def _work(config: Config, trace: Trace, board: RelayBoard, parent: int, no
     around = Surroundings(settings, names, contexts(), _now, random.shuffle, slots)
     log = logs.start("relay")
     clockwork = Clockwork(alarm.sleep, random.random, poll=alarm.longest)
-    relay = Relay(reader, marker, bounces, around, signer, clockwork, log, nowhere, trace)
+    store = Store(config.store)
+    relay = Relay(reader, marker, bounces, around, signer, clockwork, log, nowhere, trace, Register(store))
     counting = asyncio.create_task(_count(relay, Bookkeeper(board)))
     try:
         await relay.run(stop)
@@ -147,6 +150,7 @@ async def _work(config: Config, trace: Trace, board: RelayBoard, parent: int, no
         await bounces.close()
         alarm.close()
         reader.close()
+        store.close()
 
 
 async def _count(relay: Relay, book: Bookkeeper) -> None:

@@ -23,7 +23,7 @@ class Outcome:
 
     `remote`: the next hop's name if it was its reply. `dsn_passed_on`: the next hop took over the DSN options.
     `rejected`: it is this recipient that the next hop does not take, not the message. `code`: the reply code, where a
-    reply means what it says.
+    reply means what it says. `doubtful`: the next hop may have the message all the same.
     """
 
     result: Result
@@ -33,6 +33,7 @@ class Outcome:
     dsn_passed_on: bool = False
     rejected: bool = False
     code: int | None = None
+    doubtful: bool = False
 
     @property
     def nowhere(self) -> bool:

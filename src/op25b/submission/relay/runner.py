@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from op25b.errors import UserError
 from op25b.submission.relay.carrier import Parcel
 from op25b.submission.relay.content import has_eight_bit, headers, loops, normalised, split
 from op25b.submission.relay.destination import Destination
 from op25b.submission.relay.dkim import Signer
 from op25b.submission.relay.notices import Moment, Notices
+from op25b.submission.relay.once import Once, Register
 from op25b.submission.relay.outcome import Outcome, Result, deferred, failed
 from op25b.submission.relay.places import Place, Surroundings
 from op25b.submission.relay.tally import Figures, Tally, by_next_hop
@@ -71,6 +73,7 @@ class Relay:
         log: Log,
         nowhere: Callable[[Origin], object] = lambda _: None,
         trace: Trace | None = None,
+        register: Register | None = None,
     ) -> None:
         self._nowhere, self._trace = nowhere, trace
         self._reader = reader
@@ -82,6 +85,7 @@ class Relay:
         self._clockwork = clockwork
         self._log = log
         self._notices = Notices(spool, around.settings.name, around.settings.schedule)
+        self._once = Once(register, around.clock)
         self.tally = Tally()
         self._messages: dict[str, Message] = {}
         self._held: set[str] = set()
@@ -146,8 +150,9 @@ class Relay:
             self._notices.recall(found.new)
             self._first = False
         await self._write_traces(found.new)
+        going = await self._admitted(found.new)
         now = self._around.clock()
-        for message in sorted(found.new, key=lambda message: message.envelope.arrived):
+        for message in sorted(going, key=lambda message: message.envelope.arrived):
             self._messages[message.queue_id] = message
             self._start_message(message, now)
         for message in found.changed:
@@ -157,6 +162,19 @@ class Relay:
             _, queue_id = heapq.heappop(self._due)
             if queue_id in self._messages:
                 self._start_message(self._messages[queue_id], now)
+
+    async def _admitted(self, new: list[Message]) -> list[Message]:
+        """Without those that left under another queue id, and those of which that cannot be said yet."""
+        others = self._once.others(new)
+        try:
+            mine, twins = await self._once.decided()
+        except UserError as error:
+            self._log.error("register-unusable", error=str(error))
+            return others
+        for twin in twins:
+            await self._mark(twin, None, State.DROPPED, "the same message was taken before")
+            self._log.info("absorbed", queue_id=twin.queue_id, envid=twin.envelope.envid)
+        return others + mine
 
     async def _write_traces(self, messages: list[Message]) -> None:
         if self._trace is not None and messages:
@@ -183,7 +201,7 @@ class Relay:
         self._held.discard(message.queue_id)
         later: list[datetime] = []
         by_place: dict[Place, list[Recipient]] = {}
-        told = self._notices.settled(message)
+        told = self._notices.settled(message) | self._once.settled(message)
         for to in dict.fromkeys(message.envelope.recipients):
             status = message.status.recipients[to.address]
             if status.done or (message.queue_id, to.address) in self._active:
@@ -215,6 +233,7 @@ class Relay:
         self._messages.pop(message.queue_id, None)
         self._held.discard(message.queue_id)
         self._notices.forget(message.queue_id)
+        self._once.forget(message.queue_id)
 
     async def prepare(self, parcel: Parcel) -> Letter | Outcomes:
         """The message as it goes out, or why it does not."""
@@ -222,6 +241,9 @@ class Relay:
         try:
             small = message.size <= _IN_PASSING
             letter = self._letter(message) if small else await asyncio.to_thread(self._letter, message)
+            await self._once.begin(message)
+        except UserError as error:
+            letter = deferred("4.3.0", str(error))
         except Damaged as error:
             self._log.error("damaged", queue_id=message.queue_id, error=str(error))
             await self._mark(message, None, State.HELD, str(error))
@@ -263,6 +285,7 @@ class Relay:
         moment = Moment(self._around.clock(), max(envelope.arrived, envelope.hold_until or envelope.arrived))
         if schedule.expired(moment.age):
             outcomes = {address: _expired(outcome) for address, outcome in outcomes.items()}
+        outcomes = await self._once.end(message, outcomes)
         until = moment.now + timedelta(seconds=schedule.delay(moment.age, self._clockwork.chance()))
         try:
             self.tally.reports += await self._notices.send(message, outcomes, moment)

@@ -72,21 +72,27 @@ async def deliver(
         return {to.address: refused for to in recipients}
     connection.messages += 1
     outcomes: Outcomes = {}
+    exchange = _Exchange(letter, recipients, connection, timeouts)
     try:
-        await _transaction(letter, recipients, connection, timeouts, outcomes)
+        await _transaction(exchange, letter, recipients, connection, timeouts, outcomes)
     except Lost as lost:
         connection.wire.close()
         answer = deferred("4.4.2", f"{connection.name}: {lost}", connection.name)
+        answer = replace(answer, doubtful=exchange.handed)
         for to in recipients:
             outcomes.setdefault(to.address, answer)
     return outcomes
 
 
 async def _transaction(
-    letter: Letter, recipients: Sequence[Recipient], connection: Connection, timeouts: Timeouts, outcomes: Outcomes
+    exchange: _Exchange,
+    letter: Letter,
+    recipients: Sequence[Recipient],
+    connection: Connection,
+    timeouts: Timeouts,
+    outcomes: Outcomes,
 ) -> None:
     wire, name = connection.wire, connection.name
-    exchange = _Exchange(letter, recipients, connection, timeouts)
     mail = await _begin(exchange, connection, timeouts)
     if mail.code // 100 != 2:
         outcomes |= {to.address: _rejected(mail, name) for to in recipients}
@@ -102,6 +108,7 @@ async def _transaction(
                 outcomes[to.address] = _rejected_recipient(reply, name)
     if exchange.by_chunk:
         if taken:
+            exchange.handed = True
             await wire.send(b"BDAT %d LAST\r\n" % len(letter.content), timeouts.block)
             await _send_body(letter.content, connection, timeouts)
     elif taken or exchange.pipelining:
@@ -111,6 +118,7 @@ async def _transaction(
             taken = []
         else:
             # RFC 2920 3.1: DATA may be let in though nobody is taken; then the message is empty
+            exchange.handed = bool(taken)
             await _send_body(_stuffed(letter.content) + b".\r\n" if taken else b".\r\n", connection, timeouts)
             if not taken:
                 await wire.reply(timeouts.final)
@@ -142,7 +150,10 @@ async def _begin(exchange: _Exchange, connection: Connection, timeouts: Timeouts
 
 
 class _Exchange:
-    """MAIL, RCPT and DATA, sent at once (RFC 2920) or each when its answer is asked for."""
+    """MAIL, RCPT and DATA, sent at once (RFC 2920) or each when its answer is asked for.
+
+    `handed`: the content is on its way, for somebody whom the next hop takes.
+    """
 
     def __init__(
         self, letter: Letter, recipients: Sequence[Recipient], connection: Connection, timeouts: Timeouts
@@ -153,6 +164,7 @@ class _Exchange:
         self._commands += [] if self.by_chunk else [b"DATA\r\n"]
         self._wire = connection.wire
         self._block = timeouts.block
+        self.handed = False
 
     async def start(self) -> None:
         if self.pipelining:

@@ -34,6 +34,14 @@ class Conflict(UserError):
     """It is not in the state, or not of the version, that the change is for."""
 
 
+class AskedAlready(Conflict):
+    """There is one for the same that is not over: `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"exemption {number} is for the same; review, renew or withdraw that one")
+        self.number = number
+
+
 class Stale(Conflict):
     """It was changed since it was looked at."""
 
@@ -62,23 +70,9 @@ class Desk:
         self._terms = policy.exemption_terms
 
     def request(self, asked: Asked, by: By) -> Exemption:
-        """Note a request. Raises UserError for one that cannot be meant, and Conflict if the same is asked already."""
-        asked = checked(asked, self._policy)
-        if asked.until_at is not None and asked.until_at <= by.at:
-            raise UserError(f"until {asked.until_at.isoformat()} is past; name a later end, or none")
-        same = (
-            (exemptions.c.kind == asked.kind)
-            & exemptions.c.subscriber.is_not_distinct_from(asked.subscriber)
-            & exemptions.c.prefix.is_not_distinct_from(asked.prefix)
-            & exemptions.c.state.not_in(OVER)
-            & or_(exemptions.c.granted_at.is_(None), exemptions.c.until_at > by.at)
-        )
+        """Note a request. Raises UserError for one that cannot be meant, and AskedAlready."""
         with self._store.write() as connection:
-            records.lock(connection)
-            other = connection.execute(select(exemptions.c.id).where(same)).scalar()
-            if other is not None:
-                raise Conflict(f"exemption {other} is for the same; review, renew or withdraw that one")
-            return records.add(connection, asked, by)
+            return noted(connection, self._policy, asked, by)
 
     def review(self, number: int, by: By, look: Look, seen: int | None = None) -> Exemption:
         """Look at the criteria, before a grant or a renewal; approvals that are pending start anew."""
@@ -211,6 +205,25 @@ class Desk:
             *criteria.of_duration(self._terms, wanted, at),
             *criteria.of_quotas(self._terms, exemption.asked, in_force, of_subscriber, at),
         ]
+
+
+def noted(connection: Connection, policy: Policy, asked: Asked, by: By) -> Exemption:
+    """`Desk.request` as a part of what a transaction does. Raises UserError, AskedAlready; nothing is noted then."""
+    asked = checked(asked, policy)
+    if asked.until_at is not None and asked.until_at <= by.at:
+        raise UserError(f"until {asked.until_at.isoformat()} is past; name a later end, or none")
+    same = (
+        (exemptions.c.kind == asked.kind)
+        & exemptions.c.subscriber.is_not_distinct_from(asked.subscriber)
+        & exemptions.c.prefix.is_not_distinct_from(asked.prefix)
+        & exemptions.c.state.not_in(OVER)
+        & or_(exemptions.c.granted_at.is_(None), exemptions.c.until_at > by.at)
+    )
+    records.lock(connection)
+    other = connection.execute(select(exemptions.c.id).where(same)).scalar()
+    if other is not None:
+        raise AskedAlready(other)
+    return records.add(connection, asked, by)
 
 
 def sweep(store: Store, at: datetime) -> Swept:

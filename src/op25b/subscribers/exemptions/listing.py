@@ -54,6 +54,13 @@ def counts(connection: Connection, at: datetime) -> dict[str, dict[str, int]]:
     return {kind.value: found.get(kind, dict.fromkeys(COUNTED, 0)) for kind in Kind}
 
 
+def by_state(connection: Connection, at: datetime) -> dict[State, int]:
+    """How many stand in each state at an instant."""
+    sums = [func.sum(case((_stands(state, at), 1), else_=0)) for state in State]
+    row = connection.execute(select(*sums).select_from(exemptions)).one()
+    return {state: int(count or 0) for state, count in zip(State, row, strict=True)}
+
+
 def _stands(state: State, at: datetime) -> ColumnElement[Any]:
     """The condition for a row to stand in a state at an instant: `transitions.at_time` as the database does it."""
     live, stored = exemptions.c.state.in_(LIVE), exemptions.c.state == state

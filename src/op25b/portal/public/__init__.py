@@ -1,0 +1,1 @@
+"""The customers' pages: what is restricted, whom it concerns, why mail is not sent, and what to do about it."""

@@ -1,0 +1,71 @@
+"""The process that serves the customers' pages. It holds no privilege, and knows neither the filter nor the spool."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from socket import socket
+
+from op25b.policy.model import Policy
+from op25b.portal.public.application import Latest, application
+from op25b.portal.public.config import Portal
+from op25b.portal.public.context import Context
+from op25b.portal.public.numbers import Counted
+from op25b.portal.public.reach import Reach
+from op25b.portal.public.selfservice.kept import kept
+from op25b.portal.web.serving import serve
+from op25b.processes import logs
+from op25b.processes.board import Board, Meters
+from op25b.processes.stopping import Reload
+from op25b.store import Store
+from op25b.subscribers.exemptions.checks import resolver
+
+
+def board() -> Board:
+    """Its numbers, made before the process is."""
+    return Board("op25b_portal", Counted)
+
+
+def work(
+    listening: Sequence[socket],
+    settings: Portal,
+    store: str,
+    policy: Policy,
+    reread: Callable[[], Policy],
+    key: bytes,
+    meters: Meters,
+    parent: int,
+) -> None:
+    """Serve until SIGTERM, or until the supervisor has gone (`parent` ends).
+
+    `store`: its URL; `reread`: the policy as it is in its file now, asked for at SIGHUP; `key`: see `Context.key`.
+    """
+    log = logs.start("portal")
+    opened = Store(store)
+    try:
+        context = Context(
+            policy, settings, opened, lambda: datetime.now(UTC), os.urandom, key, log, meters.add,
+            Reach(resolver(), time.monotonic), kept(opened, settings.pop, os.urandom),
+        )  # fmt: skip
+        asyncio.run(_serve(listening, context, reread, meters, parent))
+        context.selfservice.passwords.close()
+    finally:
+        opened.close()
+
+
+async def _serve(
+    listening: Sequence[socket], context: Context, reread: Callable[[], Policy], meters: Meters, parent: int
+) -> None:
+    latest = Latest(application(context))
+
+    def read() -> Latest:
+        return Latest(application(replace(context, policy=reread())))
+
+    def take(made: Latest) -> None:
+        latest.app = made.app
+
+    await serve(listening, latest, meters, parent, Reload(read, take, context.log))
