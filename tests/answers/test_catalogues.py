@@ -18,7 +18,8 @@ KEYWORDS = {"say": None, "mark": None, "speaker": None}
 METHODS = [("**.py", "python"), ("**.html", "jinja2"), ("**.txt", "jinja2")]
 OPTIONS = {"**.html": {"silent": "false"}, "**.txt": {"silent": "false"}}
 ROOMS = sorted(path.stem for path in (SOURCE / "locale" / "ja" / "LC_MESSAGES").glob("*.po"))
-"""A catalogue has the name of the folder whose words it holds; `portal-console` is portal/console."""
+"""A catalogue has the name of the folder whose words it holds; `portal-console` is portal/console. A folder within it
+that has a catalogue of its own is left out."""
 
 
 def catalogue(language: str, room: str) -> Catalog:
@@ -28,9 +29,20 @@ def catalogue(language: str, room: str) -> Catalog:
 
 def said(room: str) -> set[str]:
     """Every message of a room that speaks, in code and in templates."""
-    folder = SOURCE / room.replace("-", "/")
-    found = extract_from_dir(str(folder), METHODS, options_map=OPTIONS, keywords=KEYWORDS)
+    folder = _folder(room)
+    others = {_folder(other) for other in ROOMS if other != room}
+    found = extract_from_dir(
+        str(folder),
+        METHODS,
+        options_map=OPTIONS,
+        keywords=KEYWORDS,
+        directory_filter=lambda path: Path(path) not in others,
+    )
     return {str(message) for _, _, message, _, _ in found}
+
+
+def _folder(room: str) -> Path:
+    return SOURCE / room.replace("-", "/")
 
 
 def placeholders(text: str) -> set[str]:

@@ -166,8 +166,8 @@ class Dovecot:
 
 
 def pop_tls(users: Mapping[str, str], authority: trustme.CA) -> Dovecot:
-    """One that takes POP passwords over TLS only, for 127.0.0.1: implicit at `pop3s`, or by STLS at `pop3`."""
+    """One that takes POP passwords over TLS only, as localhost: implicit at `pop3s`, or by STLS at `pop3`."""
     made = Dovecot(users)
-    write_certificate(made.folder, authority, "127.0.0.1")
+    write_certificate(made.folder, authority, "localhost")
     made.more = TLS.format(**vars(made))
     return made

@@ -79,11 +79,17 @@ class Running:
         while wanted not in self._notices.recv(4096).decode().split("\n"):
             pass
 
+    def children(self) -> list[int]:
+        """The processes of its jobs."""
+        assert self._process is not None
+        found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return [int(pid) for pid in found]
+
     def kill(self) -> None:
         """With all its processes, at once; to be entered again, not left."""
         assert self._process is not None
-        found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in [self._process.pid, *map(int, found)]:
+        found = self.children()
+        for pid in [self._process.pid, *found]:
             os.kill(pid, signal.SIGKILL)
         self._process.wait(30)
         self._log.close()

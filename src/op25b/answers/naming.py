@@ -19,7 +19,12 @@ def names(words: Iterable[str], policy: Policy, say: Speaker) -> str:
 
 
 def called(pool: Pool, policy: Policy, say: Speaker) -> str:
-    """A pool as its customers know it: by line, and by region, contract or kind of address where these tell more."""
+    """A pool as its customers know it: by line, and by region, contract or kind of address where these tell more.
+
+    Where a phase chooses pools by name, by name.
+    """
+    if any(phase.scope.pools or phase.scope.not_pools for phase in policy.phases):
+        return named(pool.name, policy, say)
     line = named(pool.line or pool.name, policy, say)
     like = [other for other in policy.pools if other.line == pool.line and other.line is not None]
     details = [

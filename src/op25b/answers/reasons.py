@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from op25b.answers import phases
-from op25b.answers.naming import called, named
+from op25b.answers.naming import named
 from op25b.answers.situation import Case, Situation, Uses
 from op25b.answers.speech import Speaker
 from op25b.policy.model import Assignment, Phase, Policy, Pool
@@ -38,11 +38,13 @@ def _when(reason: Reason, phase: Phase, at: datetime, provider: str, say: Speake
             return []
 
 
-def why(case: Case, policy: Policy, situation: Situation, say: Speaker) -> list[str]:
-    """The reason of a case, to the person whose line it is."""
+def why(case: Case, line: str, policy: Policy, situation: Situation, say: Speaker) -> list[str]:
+    """The reason of a case, to the person whose line is called `line`."""
     provider = say.pick(policy.provider.display)
     if situation.uses is Uses.WEBMAIL:
         return [say("Webmail in a web browser does not use port 25, so it works as before.")]
+    if situation.uses is Uses.HOSTING and not case.line:
+        return [say("The service runs on a network that is not covered.")]
     match case.verdict.reason:
         case Reason.NOT_PORT_25:
             return _other_port(case.port, provider, say)
@@ -55,9 +57,9 @@ def why(case: Case, policy: Policy, situation: Situation, say: Speaker) -> list[
         case Reason.EXEMPT:
             return [say("An exemption from the restriction holds here.")]
         case Reason.COVERED | Reason.MONITORED | Reason.ANNOUNCED | Reason.NOT_YET | Reason.ENDED:
-            return _covered(case, policy, say)
+            return _covered(case, line, policy, say)
         case reason:
-            return [_not_covered(reason, policy.pools[case.source.pool], policy, say)]
+            return [_not_covered(reason, line, policy.pools[case.source.pool], policy, say)]
 
 
 def _other_port(port: int, provider: str, say: Speaker) -> list[str]:
@@ -86,8 +88,8 @@ def _elsewhere(provider: str, say: Speaker) -> list[str]:
     ]
 
 
-def _covered(case: Case, policy: Policy, say: Speaker) -> list[str]:
-    provider, line = say.pick(policy.provider.display), called(policy.pools[case.source.pool], policy, say)
+def _covered(case: Case, line: str, policy: Policy, say: Speaker) -> list[str]:
+    provider = say.pick(policy.provider.display)
     sentences = [say("Your line, {line}, is covered.", line=line)]
     if case.phase is not None and case.phase.scope.assignments == (Assignment.DYNAMIC,):
         sentences = [
@@ -99,8 +101,7 @@ def _covered(case: Case, policy: Policy, say: Speaker) -> list[str]:
     return sentences
 
 
-def _not_covered(reason: Reason, pool: Pool, policy: Policy, say: Speaker) -> str:
-    line = called(pool, policy, say)
+def _not_covered(reason: Reason, line: str, pool: Pool, policy: Policy, say: Speaker) -> str:
     if reason is Reason.REGION_NOT_COVERED and pool.region is not None:
         region = named(pool.region, policy, say)
         return say("Your line, {line}, is not covered in your region ({region}).", line=line, region=region)
@@ -112,27 +113,26 @@ def _not_covered(reason: Reason, pool: Pool, policy: Policy, say: Speaker) -> st
     return say("Your line, {line}, is not covered.", line=line)
 
 
-def conditions(case: Case, policy: Policy, say: Speaker) -> Iterator[tuple[str, str]]:
+def conditions(case: Case, line: str, policy: Policy, say: Speaker) -> Iterator[tuple[str, str]]:
     """Both conditions, each with whether it holds (claims L3, F3, S4)."""
-    line = called(policy.pools[case.source.pool], policy, say)
     holds = say("yes: {what}", what=line) if case.line else say("no: {what}", what=line)
-    yield say("You connect by a line that is covered"), holds
-    second = _second_condition(policy, say)
+    yield say("You connect over a covered line"), holds
+    second = second_condition(policy, say)
     if case.server:
         yield second, say("yes")
     else:
         yield second, say("no: {what}", what=policy.own_servers[case.destination.server].hosts[0])
 
 
-def _second_condition(policy: Policy, say: Speaker) -> str:
+def second_condition(policy: Policy, say: Speaker) -> str:
     """On the sending server; where none of the provider's stays open on 25, every server is meant (claims N7, I8)."""
     left_open = [server for server in policy.own_servers if SMTP in server.ports]
     if not left_open:
-        return say("You send on port 25, to whatever server")
+        return say("You send on port 25, whatever the server")
     if len(left_open) == len(policy.own_servers):
-        return say("You send through another server than {provider}'s", provider=say.pick(policy.provider.display))
+        return say("You send through a server other than {provider}'s", provider=say.pick(policy.provider.display))
     hosts = say.listed(server.hosts[0] for server in left_open)
-    return say("You send on port 25 through another server than {hosts}", hosts=hosts)
+    return say("You send on port 25 through a server other than {hosts}", hosts=hosts)
 
 
 def who(policy: Policy, say: Speaker) -> str:
@@ -143,4 +143,4 @@ def who(policy: Policy, say: Speaker) -> str:
             "It affects only those who use a covered line and a sending server other than {provider}'s.",
             provider=provider,
         )
-    return say("It affects everyone who sends on port 25 from a covered line, to whatever server.")
+    return say("It affects everyone who sends on port 25 from a covered line, whatever the server.")

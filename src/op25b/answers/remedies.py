@@ -56,11 +56,16 @@ def _use_own_submission(case: Case) -> list[str]:
         message = say("Please set the sending server to {host} with port 465 (SMTP over SSL) and SMTP AUTH.", host=host)
         sentences = [message]
     if _SUBDOMAIN in host:
-        sentences.append(say("In place of {part} put the sub-domain of your mail address.", part=_SUBDOMAIN))
+        sentences.append(subdomain(say))
     since = case.server.submission_since
     if since is not None and case.at.astimezone(say.zone).date() < since:
         sentences.append(say("This is offered from {since}.", since=say.day(since)))
     return sentences
+
+
+def subdomain(say: Speaker) -> str:
+    """Claim S7: what stands for a part of the host's name."""
+    return say("In place of {part} put the sub-domain of your mail address.", part=_SUBDOMAIN)
 
 
 def _use_other_submission(case: Case) -> list[str]:

@@ -23,7 +23,7 @@ def reply(answer: Answer, policy: Policy, say: Speaker) -> tuple[Section, ...]:
     sections = (
         Section("answer", say("The answer"), tuple(teller.answer())),
         Section("why", say("Why"), tuple(teller.why())),
-        Section("do", say("What to do"), tuple(teller.what_to_do())),
+        Section("do", say("What you can do"), tuple(teller.what_to_do())),
         Section("ask", say("Whom to ask"), (contacts(policy.provider, answer.at, say),)),
     )
     needless = {"ask"} if answer.affected is Affected.NO and not answer.remedies else set()
@@ -52,7 +52,7 @@ class _Teller:
         elif self.told.affected is Affected.YES:
             yield Paragraph(say("The restriction affects you: mail cannot be sent in this way."))
         elif self.told.affected is Affected.LATER:
-            yield Paragraph(say("The restriction does not affect you yet, but it is going to."))
+            yield Paragraph(say("The restriction does not affect you yet, but it will."))
         else:
             yield Paragraph(say("The restriction does not affect you."))
         when = self._when(case)
@@ -116,14 +116,22 @@ class _Teller:
         if self._several:
             yield Paragraph(reasons.who(self.policy, say))
             return
-        yield Paragraph(say.paragraph(reasons.why(case, self.policy, self.told.situation, say)))
-        if case.port != SMTP or case.source.pool < 0:
+        yield Paragraph(say.paragraph(reasons.why(case, self._line(), self.policy, self.told.situation, say)))
+        if case.port != SMTP or case.source.pool < 0 or self.told.situation.uses is Uses.HOSTING:
             return
-        yield Definitions(tuple(reasons.conditions(case, self.policy, say)))
+        if len({each.line for each in self.told.cases}) > 1:
+            yield Paragraph(reasons.who(self.policy, say))
+            return
+        yield Definitions(tuple(reasons.conditions(case, self._line(), self.policy, say)))
         if case.line and case.server and case.affected in (Affected.YES, Affected.LATER):
             yield Paragraph(say("Both conditions hold."))
         elif not (case.line and case.server):
-            yield Paragraph(say("Only who meets both conditions is affected."))
+            yield Paragraph(say("Only those who meet both conditions are affected."))
+
+    def _line(self) -> str:
+        """What the lines are called that the situation may mean."""
+        pools = [self.policy.pools[case.source.pool] for case in self.told.cases if case.source.pool >= 0]
+        return self.say.listed(dict.fromkeys(called(pool, self.policy, self.say) for pool in pools))
 
     def what_to_do(self) -> Iterator[Block]:
         """Remedies in order, after what the program or the symptom asks for first."""
@@ -196,7 +204,10 @@ def security_software(say: Speaker) -> str:
 
 def no_direct_delivery(say: Speaker) -> str:
     """Claims F5, S5, I8."""
-    return say("A mail server at home, with dynamic DNS too, cannot send mail directly to others' servers.")
+    return say(
+        "From a covered line, a mail server at home (with dynamic DNS too) cannot send mail directly to other mail "
+        "servers."
+    )
 
 
 def others_submission(say: Speaker) -> str:

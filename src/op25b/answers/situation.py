@@ -51,16 +51,18 @@ class Symptom(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """What a person says of their own line. What is None is not known, and any will do."""
+    """What a person says of their own line, or the name of its pool. What is None is not known: any will do."""
 
     line: str | None = None
     region: str | None = None
     assignment: str | None = None
     contract: str | None = None
+    pool: str | None = None
 
     def may_be(self, pool: Pool) -> bool:
         return (
-            self.line in (None, pool.line)
+            self.pool in (None, pool.name)
+            and self.line in (None, pool.line)
             and self.region in (None, pool.region)
             and self.assignment in (None, pool.assignment)
             and self.contract in (None, pool.contract)

@@ -36,15 +36,16 @@ def text(policy: Policy, counts: Mapping[str, Mapping[str, int]], say: Speaker) 
     for kind, head in _HEADS.items():
         wanted: DestinationCriteria = getattr(terms, kind)
         lines.append(say(head))
-        lines += [say("- {condition}", condition=each) for each in _conditions(wanted, policy, say)]
+        lines += [say("- {condition}", condition=each) for each in conditions(wanted, policy, say)]
         number = {name: str(value) for name, value in counts[kind].items()}
         lines.append(
             say("- Asked for: {asked}, granted: {granted}, refused: {refused}, in force: {in_force}.", **number)
         )
-    return [*lines, *_common(policy, say)]
+    return [*lines, *common(policy, say)]
 
 
-def _conditions(wanted: DestinationCriteria, policy: Policy, say: Speaker) -> list[str]:
+def conditions(wanted: DestinationCriteria, policy: Policy, say: Speaker) -> list[str]:
+    """What a request must show, each as a clause."""
     found = []
     if isinstance(wanted, Criteria):
         if wanted.contracts is not None:
@@ -60,7 +61,8 @@ def _conditions(wanted: DestinationCriteria, policy: Policy, say: Speaker) -> li
     return found or [say("no condition but a reason that we find good")]
 
 
-def _common(policy: Policy, say: Speaker) -> list[str]:
+def common(policy: Policy, say: Speaker) -> list[str]:
+    """How long exemptions of every kind hold, as sentences."""
     terms = policy.exemption_terms
     lines = [
         say(

@@ -18,7 +18,7 @@ from op25b.errors import UserError
 from op25b.policy.model import Policy
 from op25b.portal.desk.terms import published, spoken
 from op25b.store.audit import By, trail
-from op25b.subscribers.exemptions import checks, listing, records
+from op25b.subscribers.exemptions import applicants, checks, listing, records
 from op25b.subscribers.exemptions import desk as desks
 from op25b.subscribers.exemptions.criteria import Criterion
 from op25b.subscribers.exemptions.desk import Closing, Desk
@@ -183,13 +183,16 @@ def show(number: Number, json: Json = False, store: Url = STORE) -> None:
     with stores.opened(store) as opened, opened.read() as connection:
         exemption = listing.one(connection, number, datetime.now(UTC))
         history = trail(connection, records.subject(number))
+        asking = [vars(each) for each in applicants.of(connection, number)]
     if json:
         lines = [{"at": each.at.isoformat(), "who": each.who, "what": each.what, "why": each.why} for each in history]
-        output.data({**exemption.shown(), "history": lines})
+        output.data({**exemption.shown(), "applicants": asking, "history": lines})
         return
     shown = exemption.shown()
     findings, approvals = shown.pop("findings"), shown.pop("approvals")
     output.table(("what", "value"), [(key.replace("_", " "), stores.cell(value)) for key, value in shown.items()])
+    if asking:
+        output.table(("asked on the page by", "to be answered", "in"), [tuple(each.values()) for each in asking])
     if findings:
         rows = [(each["criterion"], "met" if each["passed"] else "FAILED", each["found"]) for each in findings]
         output.table(("criterion", "", "found"), rows)

@@ -52,7 +52,7 @@ def find(policy: Policy, text: str, version: int, lookup: Lookup) -> Destination
         host_name(name)
     except ValueError as error:
         raise UserError(f"--to {error}") from None
-    own = [server for server in policy.own_servers if any(_names(host, name) for host in server.hosts)]
+    own = [server for server in policy.own_servers if server.is_called(name)]
     known = [each for server in own for each in server.addresses] or lookup(name)
     if not known:
         note = f"{name} cannot be resolved; judged as a server outside the policy"
@@ -61,11 +61,6 @@ def find(policy: Policy, text: str, version: int, lookup: Lookup) -> Destination
     if not found:
         raise UserError(f"--to {name} has no IPv{version} address; write a --from of the other family")
     return Destinations(found, name)
-
-
-def _names(host: str, name: str) -> bool:
-    """Whether an own server's host, where `{subdomain}` stands for any one label (claim S7), is this name."""
-    return re.fullmatch(re.escape(host.lower()).replace(r"\{subdomain\}", "[^.]+"), name) is not None
 
 
 def _elsewhere(policy: Policy, version: int, name: str) -> Address:

@@ -7,6 +7,7 @@ is checked where the file is loaded (`op25b.policy.load`).
 
 from __future__ import annotations
 
+import re
 from datetime import date, time
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -114,6 +115,11 @@ class OwnServer(Table):
     ports: tuple[Port, ...] = Field(strict=False, min_length=1)
     submission_since: date | None = None
 
+    def is_called(self, name: str) -> bool:
+        """Whether one of its hosts, where `{subdomain}` stands for any one label (claim S7), is this name."""
+        patterns = (re.escape(host.lower()).replace(r"\{subdomain\}", "[^.]+") for host in self.hosts)
+        return any(re.fullmatch(pattern, name.lower().removesuffix(".")) for pattern in patterns)
+
 
 class Assignment(StrEnum):
     DYNAMIC = "dynamic"
@@ -171,6 +177,8 @@ class Phase(Table):
     """How a tentative date is put into words, 'mid-January 2011'."""
     settings_period: Period | None = None
     """When customers are asked to change their settings (claim N3)."""
+    remind_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = Field(default=(14,), strict=False)
+    """How many days before the end of the settings period, or before `from`, reminders are due."""
     ports: tuple[Annotated[int, AfterValidator(filter_port)], ...] = Field(default=(25,), strict=False, min_length=1)
 
 

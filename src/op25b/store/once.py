@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from op25b.store.engine import Store
 from op25b.store.tables import once
@@ -43,10 +43,9 @@ class Standing:
     detail: str
 
 
-def expect(store: Store, keys: Sequence[str], at: datetime) -> None:
-    """Write down new keys. Raises UserError."""
-    with store.write() as connection:
-        new = [{"key": key, "state": State.EXPECTED, "detail": "", "at": at} for key in keys]
+def expect(connection: Connection, keys: Sequence[str], at: datetime) -> None:
+    """Write down new keys."""
+    if new := [{"key": key, "state": State.EXPECTED, "detail": "", "at": at} for key in keys]:
         connection.execute(insert(once), new)
 
 

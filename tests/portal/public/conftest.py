@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from typing import Any
 
+import dns.name
+import dns.resolver
 import httpx
 import pytest
 from playwright.sync_api import Browser
@@ -20,6 +23,8 @@ from op25b.policy.model import Policy
 from op25b.portal.public.application import application
 from op25b.portal.public.config import Portal as Settings
 from op25b.portal.public.context import Context
+from op25b.portal.public.reach import Reach
+from op25b.portal.public.selfservice.kept import Kept, kept
 from op25b.processes import listening
 from op25b.store import Store, upgrade
 from tests.support.browser import chromium
@@ -28,6 +33,13 @@ from tests.support.web import Log, running
 
 PROVIDERS = ("netlaputa", "fitweb", "nmtnet", "sonet", "infonia")
 NOW = datetime(2010, 12, 1, 10, 30, tzinfo=timezone(timedelta(hours=9)))
+
+
+class NoNames:
+    """A resolver that knows nobody."""
+
+    def resolve(self, qname: dns.name.Name, rdtype: str) -> Any:
+        raise dns.resolver.NXDOMAIN
 
 
 @dataclass
@@ -47,8 +59,12 @@ class Portal:
     def context(self) -> Context:
         settings = Settings.model_validate({"url": self.url, "trusted_proxies": [ip_network("127.0.0.0/8")]})
         return Context(
-            self.policy, settings, self.store, lambda: self.now, os.urandom, bytes(32), Log(self.logged), lambda _: None
-        )
+            self.policy, settings, self.store, lambda: self.now, os.urandom, bytes(32), Log(self.logged),
+            lambda _: None, Reach(NoNames(), time.monotonic), self.kept(),
+        )  # fmt: skip
+
+    def kept(self) -> Kept:
+        return kept(self.store, None, os.urandom)
 
     def client(self, visitor: str | None = None) -> httpx.Client:
         headers = {} if visitor is None else {"X-Forwarded-For": visitor}

@@ -67,7 +67,7 @@ def test_a_file_without_a_key_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_what_an_app_reads() -> None:
-    assert codes.uri("JBSWY3DP", "hanako", "op25b") == "otpauth://totp/op25b:hanako?secret=JBSWY3DP&issuer=op25b"
+    assert codes.uri(RFC_6238, "hanako", "op25b") == f"otpauth://totp/op25b:hanako?secret={RFC_6238}&issuer=op25b"
 
 
 def test_a_secret_has_as_many_bits_as_the_rfc_asks_for() -> None:

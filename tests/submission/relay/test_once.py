@@ -25,7 +25,8 @@ def store(tmp_path: Path) -> Store:
     url = f"sqlite:///{tmp_path}/op25b.db"
     upgrade(url)
     made = Store(url)
-    expect(made, [KEY], START)
+    with made.write() as connection:
+        expect(connection, [KEY], START)
     return made
 
 

@@ -92,7 +92,7 @@ def test_a_burst_of_guesses_is_counted_one_by_one(counter: Counter) -> None:
 
 def test_so_many_new_passwords_a_day(counter: Counter) -> None:
     assert all(isinstance(issue(counter), Issued) for _ in range(MOST))
-    assert issue(counter) is Refused.WAIT
+    assert issue(counter) is Refused.ENOUGH
 
 
 def test_a_pop_server_that_is_away_is_no_failure_of_the_customers(counter: Counter) -> None:

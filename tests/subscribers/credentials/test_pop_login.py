@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import trustme
@@ -39,11 +38,11 @@ def asked(server: PopServer, address: str, password: str, context: ssl.SSLContex
 
 
 def implicit(dovecot: Dovecot) -> PopServer:
-    return PopServer("127.0.0.1", dovecot.pop3s, "implicit", "address")
+    return PopServer(host="localhost", port=dovecot.pop3s)
 
 
 def test_over_tls_from_the_first_byte_and_by_stls(dovecot: Dovecot) -> None:
-    starttls = PopServer("127.0.0.1", dovecot.pop3, "starttls", "address")
+    starttls = PopServer(host="localhost", port=dovecot.pop3, tls="starttls")
     for server in (implicit(dovecot), starttls):
         assert asked(server, TARO, "himitsu 1")
         assert not asked(server, TARO, "himitsu 2")
@@ -51,7 +50,7 @@ def test_over_tls_from_the_first_byte_and_by_stls(dovecot: Dovecot) -> None:
 
 
 def test_a_server_that_knows_users_by_their_local_part(dovecot: Dovecot) -> None:
-    server = replace(implicit(dovecot), user_name="local-part")
+    server = PopServer(host="localhost", port=dovecot.pop3s, user_name="local-part")
     assert asked(server, "hanako@imart.example", "ひみつ")
 
 
@@ -67,4 +66,4 @@ def test_a_certificate_of_somebody_else_gets_no_password(dovecot: Dovecot) -> No
 
 def test_no_server_no_answer() -> None:
     with pytest.raises(Away, match="refused"):
-        asked(PopServer("127.0.0.1", free_ports(1)[0], "implicit", "address"), TARO, "himitsu 1")
+        asked(PopServer(host="localhost", port=free_ports(1)[0]), TARO, "himitsu 1")

@@ -14,7 +14,8 @@ from op25b.policy.period import Period
 from op25b.policy.table import Words
 from op25b.store.audit import trail
 from op25b.subscribers.credentials import reissues
-from op25b.subscribers.credentials.reissues import Conflict, NotThere, Reissues, State, Wanted
+from op25b.subscribers.credentials.issuing import Issued
+from op25b.subscribers.credentials.reissues import Conflict, NotThere, Reissue, Reissues, State, Wanted
 from tests.subscribers.credentials.conftest import Counter
 
 JAPAN = ZoneInfo("Asia/Tokyo")
@@ -40,12 +41,32 @@ def queue(counter: Counter) -> Reissues:
     return Reissues(counter.house.store)
 
 
+def printing(counter: Counter, queue: Reissues, number: int) -> tuple[Issued, Reissue]:
+    printed: list[Issued] = []
+    after = queue.print(number, counter.issuing, lambda _, issued: printed.append(issued), counter.house.by())
+    return printed[0], after
+
+
+def test_a_printer_that_fails_leaves_the_password_as_it_was(counter: Counter, queue: Reissues) -> None:
+    before = counter.issuing.issue("imart", WANTED.address, counter.house.by())
+    queue.request(WANTED, None, "198.19.64.7/32", counter.house.by())
+    (asked,) = queue.listed()
+
+    def jam(*_: object) -> None:
+        raise UserError("letter.pdf is there already")
+
+    with pytest.raises(UserError, match="already"):
+        queue.print(asked.id, counter.issuing, jam, counter.house.by())
+    assert counter.opens(before.user_name, before.password)
+    assert queue.one(asked.id).state is State.REQUESTED
+
+
 def test_from_the_request_to_the_post(counter: Counter, queue: Reissues) -> None:
     by = counter.house.by
     queue.request(WANTED, FEE, "198.19.64.7/32", by())
     (asked,) = queue.listed()
     assert (asked.wanted, asked.fee, asked.state) == (WANTED, FEE, State.REQUESTED)
-    printed, issued = queue.print(asked.id, counter.issuing, by())
+    issued, printed = printing(counter, queue, asked.id)
     assert printed.state is State.PRINTED
     assert counter.opens(issued.user_name, issued.password)
     assert queue.sent(asked.id, by()).state is State.SENT
@@ -62,8 +83,8 @@ def test_a_letter_that_is_printed_again_makes_the_earlier_one_worthless(counter:
     queue.request(WANTED, None, "198.19.64.7/32", counter.house.by())
     (asked,) = queue.listed()
     assert asked.fee is None
-    _, first = queue.print(asked.id, counter.issuing, counter.house.by())
-    _, second = queue.print(asked.id, counter.issuing, counter.house.by())
+    first, _ = printing(counter, queue, asked.id)
+    second, _ = printing(counter, queue, asked.id)
     assert counter.opens(first.user_name, second.password)
     assert not counter.opens(first.user_name, first.password)
 
@@ -85,7 +106,7 @@ def test_steps_that_lead_nowhere(counter: Counter, queue: Reissues) -> None:
         queue.refuse(asked.id, by(""))
     queue.refuse(asked.id, by("no such contract"))
     with pytest.raises(Conflict, match="is refused"):
-        queue.print(asked.id, counter.issuing, by())
+        printing(counter, queue, asked.id)
     with pytest.raises(NotThere):
         queue.one(4711)
 
@@ -96,7 +117,7 @@ def test_nothing_is_printed_for_a_suspended_account(counter: Counter, queue: Rei
     queue.request(WANTED, None, "198.19.64.7/32", counter.house.by())
     (asked,) = queue.listed()
     with pytest.raises(UserError, match="suspended"):
-        queue.print(asked.id, counter.issuing, counter.house.by())
+        printing(counter, queue, asked.id)
     assert queue.one(asked.id).state is State.REQUESTED
 
 

@@ -93,7 +93,7 @@ def _parts(present: Present, only: Only | None) -> list[Part]:
         parts.append(portal.made(present, config.portal))
     if config.console is not None and only in (None, "console"):
         parts.append(console.made(present, config.console))
-    if only is None and (config.leases is not None or config.api is not None):
+    if only is None and any((config.leases, config.api, config.portal, config.console)):
         parts.append(upkeep.made(present))
     if not parts:
         raise UserError(f"{present.path}: there is no [{only}] to serve; write it, or leave out --only")

@@ -14,10 +14,13 @@ from op25b.processes import logs
 from op25b.processes.stopping import Reload, until_told
 from op25b.processes.supervisor import Job
 from op25b.store import Store, changes
+from op25b.subscribers.credentials import reissues
 from op25b.subscribers.exemptions import desk
 from op25b.subscribers.leases import forget_old
 
 EACH_SECONDS = 600.0
+LETTERS = timedelta(days=90)
+"""How long the names and postal addresses of those are kept whose letter was sent."""
 FEED = timedelta(days=1)
 """How long a follower may be away and go on from where it was; after that it reads everything anew."""
 
@@ -50,6 +53,7 @@ async def _work(present: Present, parent: int) -> None:
 def keep_up(store: Store, policy: Policy, at: datetime) -> None:
     """Doing it twice changes nothing more. Raises UserError if the store cannot be used."""
     desk.sweep(store, at)
+    reissues.forget_old(store, at - LETTERS)
     forget_old(store, at - timedelta(days=policy.leases.keep_days))
     with store.write() as connection:
         changes.forget(connection, at - FEED)

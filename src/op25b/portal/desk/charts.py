@@ -84,7 +84,7 @@ class Charts:
             "encoding": {
                 "x": {
                     "field": "x", "type": "quantitative", "title": None,
-                    "axis": {"format": "d", "tickMinStep": 1, "tickCount": 5},
+                    "axis": {"format": "d", "tickMinStep": 1},
                 },
                 "y": {"field": "y", "type": "nominal", "title": None, "sort": None, "axis": {"grid": False}},
             },

@@ -9,16 +9,25 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp
 
-from op25b.portal.public import pages
+from op25b.portal import setup
+from op25b.portal.public import affected, checking, home, pages, trouble
 from op25b.portal.public.context import Context
 from op25b.portal.public.navigation import NAVIGATION
+from op25b.portal.public.selfservice import credentials, exemptions, menu
+from op25b.portal.public.site import Site
+from op25b.portal.setup import discovery
+from op25b.portal.setup import pages as setup_pages
 from op25b.portal.web import faults, languages
 from op25b.portal.web.headers import Headers
 from op25b.portal.web.limits import BoundedBodies
 from op25b.portal.web.static import Static
 from op25b.portal.web.templates import Templates
 
-TEMPLATES = [Path(__file__).parent / "templates"]
+TEMPLATES = [
+    Path(__file__).parent / "templates",
+    Path(__file__).parent / "selfservice" / "templates",
+    setup.TEMPLATES,
+]
 
 
 def templates_of(context: Context, static: Static) -> Templates:
@@ -29,7 +38,7 @@ def templates_of(context: Context, static: Static) -> Templates:
         ZoneInfo(provider.time_zone),
         static,
         context.forms,
-        {"provider": provider, "navigation": NAVIGATION},
+        {"provider": provider, "navigation": (*NAVIGATION, *menu.entries(context.policy))},
     )
 
 
@@ -45,7 +54,9 @@ def application(context: Context) -> ASGIApp:
         language = languages.of(request)
         return RedirectResponse(f"/{language}/", 307, {"Vary": "Accept-Language"})
 
-    made.include_router(pages.router(context, templates))
+    site = Site(context, templates)
+    for each in (home, affected, trouble, checking, pages, setup_pages, discovery, credentials, exemptions):
+        made.include_router(each.router(site))
     faults.install(made, templates, context.log)
     made.add_middleware(BoundedBodies, answer=faults.Answer(templates))
     return Headers(made)

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field
 
 from op25b.policy.model import Network, Port, SingleAddress
 from op25b.policy.table import Table
+from op25b.processes.settings import File
+from op25b.subscribers.credentials.pop_login import PopServer
 
 
 def _url(text: str) -> str:
@@ -19,6 +21,15 @@ def _url(text: str) -> str:
             f"{text!r} is not the address of a whole site; write it as visitors do: https://portal.example.net"
         )
     return text.rstrip("/")
+
+
+class Signing(Table):
+    """What configuration profiles for Apple's programs are signed with, so that devices show whose they are."""
+
+    certificate: File
+    """PEM, with those that lead to its root after it."""
+    key: File
+    """PEM, RSA or EC. Not that of a TLS server: the process of the pages reads it."""
 
 
 class Portal(Table):
@@ -33,3 +44,7 @@ class Portal(Table):
     """Which proxies' word is taken for the visitor's address, as in `["127.0.0.1/32", "::1/128"]`."""
     proxy_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     """The header field in which they write it; the other one is not looked at, as strangers may have written it."""
+    signing: Signing | None = None
+    pop: PopServer | None = None
+    """Where customers' POP passwords are checked before they are given credentials; without it, they are those of the
+    accounts in the store."""

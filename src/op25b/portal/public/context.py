@@ -10,6 +10,8 @@ from typing import Any
 from op25b.policy.model import Policy
 from op25b.portal.public.config import Portal
 from op25b.portal.public.numbers import Counted
+from op25b.portal.public.reach import Reach
+from op25b.portal.public.selfservice.kept import Kept
 from op25b.portal.web.csrf import Forms
 from op25b.portal.web.visitor import Proxies
 from op25b.store import Store
@@ -28,6 +30,8 @@ class Context:
     """What the tokens of forms are made with: the same in a process that takes the place of one that died."""
     log: Any
     count: Callable[[Counted], object]
+    reach: Reach
+    selfservice: Kept
 
     @property
     def forms(self) -> Forms:

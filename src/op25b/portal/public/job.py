@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,11 +15,14 @@ from op25b.portal.public.application import application
 from op25b.portal.public.config import Portal
 from op25b.portal.public.context import Context
 from op25b.portal.public.numbers import Counted
+from op25b.portal.public.reach import Reach
+from op25b.portal.public.selfservice.kept import kept
 from op25b.portal.web.serving import Latest, serve
 from op25b.processes import logs
 from op25b.processes.board import Board, Meters
 from op25b.processes.stopping import Reload
 from op25b.store import Store
+from op25b.subscribers.exemptions.checks import resolver
 
 
 def board() -> Board:
@@ -44,9 +48,11 @@ def work(
     opened = Store(store)
     try:
         context = Context(
-            policy, settings, opened, lambda: datetime.now(UTC), os.urandom, key, log, lambda metric: meters.add(metric)
-        )
+            policy, settings, opened, lambda: datetime.now(UTC), os.urandom, key, log, meters.add,
+            Reach(resolver(), time.monotonic), kept(opened, settings.pop, os.urandom),
+        )  # fmt: skip
         asyncio.run(_serve(listening, context, reread, meters, parent))
+        context.selfservice.passwords.close()
     finally:
         opened.close()
 

@@ -20,6 +20,7 @@ NAVIGATION = (
     Entry("trouble", mark("I cannot send mail")),
     Entry("about", mark("What it is")),
     Entry("avoid", mark("What to do")),
+    Entry("setup", mark("Set up your mail program")),
     Entry("questions", mark("Questions and answers")),
     Entry("glossary", mark("Glossary")),
     Entry("contact", mark("Contact")),

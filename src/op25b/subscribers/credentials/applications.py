@@ -49,7 +49,7 @@ class Applications:
             if not await self._passwords.check(address, password):
                 return Refused.WRONG
             if not self._left.take(address, self._clock()):
-                return Refused.WAIT
+                return Refused.ENOUGH
             by = self._by(f"POP password given on the page of {brand}, from {visitor}")
             return await asyncio.to_thread(self._issuing.issue, brand, address, by)
 

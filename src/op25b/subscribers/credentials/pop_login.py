@@ -7,9 +7,10 @@ import poplib
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Literal
 
+from op25b.policy.model import Host, Port
+from op25b.policy.table import Table
 from op25b.subscribers.credentials.proofs import Away
 
 SECONDS = 10.0
@@ -19,14 +20,15 @@ _IN_USE = b"[IN-USE]"
 _NOT_NOW = (b"[SYS/TEMP]", b"[SYS/PERM]", b"[LOGIN-DELAY]")
 
 
-@dataclass(frozen=True)
-class PopServer:
-    """Where it is. `user_name`: what of a mail address it calls its users."""
+class PopServer(Table):
+    """The POP server that knows the customers' passwords. It is spoken to over TLS only, by a name that verifies."""
 
-    host: str
-    port: int
-    tls: Literal["implicit", "starttls"]
-    user_name: Literal["address", "local-part"]
+    host: Host
+    port: Port = 995
+    tls: Literal["implicit", "starttls"] = "implicit"
+    """Implicit: from the first byte, as on port 995. Starttls: by STLS, as on port 110."""
+    user_name: Literal["address", "local-part"] = "address"
+    """What of a mail address the server calls its users."""
 
 
 class PopLogin:

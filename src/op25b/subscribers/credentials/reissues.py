@@ -6,7 +6,7 @@ again, with another password, which makes the earlier letter worthless.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -94,6 +94,10 @@ class Reissue:
         return {key: shown[key] for key in ("state", "brand", "address", "fee")}
 
 
+Letter = Callable[[Reissue, Issued], object]
+"""Prints."""
+
+
 def fee_due(terms: Terms, at: datetime) -> Words | None:
     """What a request made at this instant costs; None: nothing, in the window that is free of charge."""
     free = terms.free
@@ -132,8 +136,8 @@ class Reissues:
         with self._store.read() as connection:
             return _found(connection, number)
 
-    def print(self, number: int, issuing: Issuing, by: By) -> tuple[Reissue, Issued]:
-        """A new password, for the letter that is printed now and for nothing else.
+    def print(self, number: int, issuing: Issuing, letter: Letter, by: By) -> Reissue:
+        """A new password, for the letter that is printed now and for nothing else. If `letter` raises, nothing happens.
 
         Raises UserError as well if the account is suspended.
         """
@@ -145,7 +149,9 @@ class Reissues:
                 raise UserError(
                     f"the account {suspended} is suspended; resume it first, or refuse request {number}"
                 ) from None
-            return _put(connection, before, State.PRINTED, by), issued
+            after = _put(connection, before, State.PRINTED, by)
+            letter(after, issued)
+        return after
 
     def sent(self, number: int, by: By) -> Reissue:
         """The letter is in the post."""

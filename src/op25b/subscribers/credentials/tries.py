@@ -26,6 +26,7 @@ class Refused(Enum):
 
     WRONG = "wrong"
     WAIT = "too many tries"
+    ENOUGH = "as often as it may be today"
     AWAY = "it cannot be checked now"
     SUSPENDED = "the account is suspended"
 

@@ -42,9 +42,9 @@ def checked(asked: Asked, policy: Policy) -> Asked:
     """The request as it is stored: texts trimmed, addresses canonical. Raises UserError with what to write instead."""
     _texts(asked)
     _order(asked)
-    prefix = _prefix(asked, policy)
+    prefix = None if asked.kind is Kind.SUBSCRIBER else prefix_of(asked.kind, asked.prefix, policy)
     server = None if asked.server is None else str(_field("the server", fields.single_address, asked.server))
-    domain = None if asked.domain is None else _domain(asked.domain)
+    domain = None if asked.domain is None else domain_of(asked.domain)
     if not policy.exemption_terms.offered:
         raise UserError("the policy offers no exemptions; write offered = true in [exemption_terms], or refuse by mail")
     return Asked(
@@ -64,9 +64,33 @@ def _inside(inner: Network, outer: Network) -> bool:
     return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
 
 
+def prefix_of(kind: Kind, text: str | None, policy: Policy) -> Network:
+    """The sources or the destination that are asked for. Raises UserError for what cannot be exempt."""
+    prefix: Network = _field(f"the {kind}", fields.network, text)
+    if prefix.prefixlen <= WIDEST[prefix.version]:
+        raise UserError(f"{prefix} is too wide for an exemption; name the few addresses that are meant")
+    if kind is Kind.PREFIX and pool_of(prefix, policy.pools) is None:
+        raise UserError(f"{prefix} is in no pool of the policy, so that nothing blocks it; name a customer's addresses")
+    return prefix
+
+
+def domain_of(text: str) -> str:
+    """The domain that is sent for, in ASCII. Raises UserError for a text that is none."""
+    try:
+        ascii_ = text.strip().rstrip(".").lower().encode("idna").decode()
+    except UnicodeError:
+        ascii_ = text
+    name = _field("the domain", fields.host_name, ascii_)
+    if "." not in name or "{" in name:
+        raise UserError(f"the domain {name!r} is not one that mail is sent for; write one such as company.example")
+    return str(name)
+
+
 def _texts(asked: Asked) -> None:
     if asked.kind is Kind.SUBSCRIBER and asked.subscriber is None:
         raise UserError("it is not said for which subscriber; name one, a prefix, or a destination")
+    if asked.kind is Kind.SUBSCRIBER and asked.prefix is not None:
+        raise UserError("an exemption of a subscriber follows his addresses and has no prefix; leave one of them out")
     if asked.subscriber is not None:
         try:
             checked_name("subscriber", asked.subscriber)
@@ -85,32 +109,6 @@ def _order(asked: Asked) -> None:
             raise UserError(
                 f"{later} {second.isoformat()} is not after {earlier} {first.isoformat()}; change one of them"
             )
-
-
-def _prefix(asked: Asked, policy: Policy) -> Network | None:
-    if asked.kind is Kind.SUBSCRIBER:
-        if asked.prefix is not None:
-            raise UserError(
-                "an exemption of a subscriber follows his addresses and has no prefix; leave one of them out"
-            )
-        return None
-    prefix = _field(f"the {asked.kind}", fields.network, asked.prefix)
-    if prefix.prefixlen <= WIDEST[prefix.version]:
-        raise UserError(f"{prefix} is too wide for an exemption; name the few addresses that are meant")
-    if asked.kind is Kind.PREFIX and pool_of(prefix, policy.pools) is None:
-        raise UserError(f"{prefix} is in no pool of the policy, so that nothing blocks it; name a customer's addresses")
-    return prefix
-
-
-def _domain(text: str) -> str:
-    try:
-        ascii_ = text.strip().rstrip(".").lower().encode("idna").decode()
-    except UnicodeError:
-        ascii_ = text
-    name = _field("the domain", fields.host_name, ascii_)
-    if "." not in name or "{" in name:
-        raise UserError(f"the domain {name!r} is not one that mail is sent for; write one such as company.example")
-    return str(name)
 
 
 def _field(name: str, read: Callable[[Any], T], value: Any) -> T:

@@ -1,0 +1,93 @@
+"""Configuration samples for a mail server at home that relays through the provider's server (claim S5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from op25b.answers.blocks import Paragraph, Sample
+from op25b.answers.pages.subject import Subject
+from op25b.answers.speech import mark
+
+# postconf(5) relayhost; SASL_README, "Enabling SASL authentication in the Postfix SMTP/LMTP client"
+_POSTFIX = """\
+# /etc/postfix/main.cf
+relayhost = [{host}]:587
+smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = hash:/etc/postfix/sasl_passwd
+smtp_sasl_security_options = noanonymous
+smtp_tls_security_level = secure
+smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt
+
+# /etc/postfix/sasl_passwd (mode 0600; then: postmap /etc/postfix/sasl_passwd)
+[{host}]:587 USER:PASSWORD
+"""
+# Exim specification, chapter 20 (manualroute) and chapter 33 (authenticators)
+_EXIM = """\
+# routers, before the one for dnslookup
+smart_host:
+  driver = manualroute
+  domains = ! +local_domains
+  transport = smart_host_smtp
+  route_list = * {host}::587
+
+# transports
+smart_host_smtp:
+  driver = smtp
+  hosts_require_auth = *
+  hosts_require_tls = *
+  tls_verify_certificates = system
+  tls_verify_cert_hostnames = *
+
+# authenticators
+plain_client:
+  driver = plaintext
+  public_name = PLAIN
+  client_send = ^USER^PASSWORD
+"""
+# cf/README, "SMTP AUTHENTICATION" and "MAILER_DEFINITIONS"
+_SENDMAIL = """\
+dnl /etc/mail/sendmail.mc
+define(`SMART_HOST', `[{host}]')dnl
+define(`RELAY_MAILER_ARGS', `TCP $h 587')dnl
+define(`confAUTH_MECHANISMS', `PLAIN LOGIN')dnl
+FEATURE(`authinfo', `hash -o /etc/mail/authinfo.db')dnl
+
+# /etc/mail/authinfo (mode 0600; then: makemap hash /etc/mail/authinfo < /etc/mail/authinfo)
+AuthInfo:{host} "U:USER" "I:USER" "P:PASSWORD" "M:PLAIN LOGIN"
+"""
+# smtpd.conf(5), relay: host, auth, tls
+_OPENSMTPD = """\
+# /etc/mail/smtpd.conf
+table secrets file:/etc/mail/secrets
+action "relay" relay host smtp+tls://provider@{host}:587 auth <secrets>
+match from local for any action "relay"
+
+# /etc/mail/secrets (mode 0640, owner root:_smtpd)
+provider USER:PASSWORD
+"""
+# New-SendConnector, ExchangePowerShell reference
+_EXCHANGE = """\
+# Exchange Management Shell; asks for USER and PASSWORD
+New-SendConnector -Name "Smart host" -AddressSpaces "SMTP:*;1" `
+  -DNSRoutingEnabled $false -SmartHosts "{host}" -Port 587 `
+  -SmartHostAuthMechanism BasicAuthRequireTLS `
+  -AuthenticationCredential (Get-Credential)
+"""
+_SAMPLES = (
+    ("Postfix", "postfix", _POSTFIX),
+    ("Exim", "exim", _EXIM),
+    ("sendmail", "sendmail", _SENDMAIL),
+    ("OpenSMTPD", "opensmtpd", _OPENSMTPD),
+    ("Microsoft Exchange Server", "powershell", _EXCHANGE),
+)
+_LEAD = mark(
+    "Samples. In place of USER and PASSWORD put what SMTP AUTH asks for. The sender address of the mail should be one "
+    "that you may use with this account."
+)
+
+
+def samples(subject: Subject) -> Iterator[Paragraph | Sample]:
+    """One for each common mail server, with the provider's host filled in."""
+    yield Paragraph(subject.say(_LEAD))
+    for name, language, text in _SAMPLES:
+        yield Sample(name, language, text.replace("{host}", subject.host))

@@ -1,0 +1,73 @@
+"""The texts of one notice for each who gets it: made once for all who read the same. Pure but for the templates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+
+from op25b.answers.blocks import Page
+from op25b.answers.remedies import submission_servers
+from op25b.answers.speech import LANGUAGES, Language
+from op25b.policy.model import Phase, Policy
+from op25b.rollout import rendering
+from op25b.rollout.content import SUBDOMAIN, Subject, page
+from op25b.rollout.mail import Rendered
+from op25b.rollout.recipients import Person
+from op25b.rollout.rendering import Letterhead, Sheet, Speakers
+from op25b.rollout.stages import Notice
+
+
+class Texts:
+    """Of one notice, as it is told at the instant `at`. `portal`: the address of the provider's pages, if there are."""
+
+    def __init__(
+        self, policy: Policy, phase: Phase, notice: Notice, at: datetime, speakers: Speakers, portal: str | None
+    ) -> None:
+        self._policy, self._phase, self._notice, self._at = policy, phase, notice, at
+        self._speakers = speakers
+        display = policy.provider.display
+        self.head = Letterhead({each: speakers[each].pick(display) for each in LANGUAGES}, portal)
+        self.day = {each: speakers[each].day(at.astimezone(speakers[each].zone).date()) for each in LANGUAGES}
+        # a host for each sub-domain of customers' addresses at most; the bound is for hostile lists
+        self._page = lru_cache(maxsize=1024)(self._made_page)
+        self._mail = lru_cache(maxsize=1024)(self._made_mail)
+
+    def mail(self, person: Person) -> Rendered:
+        return self._mail(person.languages, sending_host(self._policy, person.email))
+
+    def sheet(self, person: Person) -> Sheet:
+        """A letter, or a fax if there is a number."""
+        host = sending_host(self._policy, person.email)
+        pages = {language: self._page(language, host) for language in person.languages}
+        say = self._speakers[person.languages[0]]
+        name = say("{name}", name=person.name) if person.name else ""
+        if say.language == "ja":
+            lines = (f"〒{person.postal_code}" if person.postal_code else "", *person.address, name)
+        else:
+            lines = (name, *person.address, person.postal_code)
+        return Sheet(pages, name, [line for line in lines if line], person.fax)
+
+    def paper(self, way: str, person: Person) -> str:
+        """A fax or a letter, as HTML for print."""
+        made = rendering.fax if way == "fax" else rendering.letter
+        return made(self.sheet(person), self.head, self._speakers, self.day)
+
+    def _made_page(self, language: Language, host: str | None) -> Page:
+        subject = Subject(self._policy, self._phase, self._notice, self._at, host)
+        return page(subject, self._speakers[language])
+
+    def _made_mail(self, languages: tuple[Language, ...], host: str | None) -> Rendered:
+        return rendering.mail({each: self._page(each, host) for each in languages}, self.head, self._speakers)
+
+
+def sending_host(policy: Policy, email: str) -> str | None:
+    """The name of the sending server for who has this address, where it depends on the address (claim S7)."""
+    server = next(iter(submission_servers(policy)), None)
+    if server is None or SUBDOMAIN not in server.hosts[0]:
+        return None
+    domain = email.rpartition("@")[2].lower()
+    for own in (own.lower() for brand in policy.provider.brands for own in brand.domains):
+        part = domain.removesuffix(f".{own}")
+        if part != domain and "." not in part:
+            return server.hosts[0].replace(SUBDOMAIN, part)
+    return None
