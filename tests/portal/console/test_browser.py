@@ -12,8 +12,8 @@ from tests.support.browser import DESK, PHONE, Visit, visit
 from tests.support.desk import SHOP, TARO
 from tests.support.staff import PASSWORD
 
-WORDS = {"ja": ("ログイン", "概要", "名前", "パスワード", "ワンタイムコード"),
-         "en": ("Log in", "Overview", "Name", "Password", "One-time code")}  # fmt: skip
+WORDS = {"ja": ("ログイン", "概要", "ログイン名", "パスワード", "ワンタイムコード"),
+         "en": ("Log in", "Overview", "Log-in name", "Password", "One-time code")}  # fmt: skip
 
 
 def log_in(console: Console, page: Page, name: str, language: str = "en", onward: str = "") -> None:

@@ -68,6 +68,9 @@ _WORDS: Mapping[str, str] = {
     "held": mark("held"),
     "retry": mark("Try now"),
     "hold": mark("Hold"),
+    # ways of notices
+    "letter": mark("letter"),
+    "fax": mark("fax by paper"),
     # bulletins
     "outage": mark("Outage"),
     "maintenance": mark("Maintenance"),
