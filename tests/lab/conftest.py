@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,3 +61,18 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = up("toy", TOY, now=now(), directory=records)
     yield lab
     down("toy", directory=records)
+
+
+FORWARD = "type filter hook forward priority 0; policy accept;"
+
+
+@contextmanager
+def rules(lab: Lab, router: str, hook: str, *statements: str) -> Iterator[None]:
+    """What somebody has set up by hand on a router."""
+    lines = "\n".join(statements)
+    table = f"table inet byhand {{ chain one {{ {hook}\n{lines}\n}}\n}}\n"
+    lab.run(router, ["nft", "-f", "-"], input=table, check=True)
+    try:
+        yield
+    finally:
+        lab.run(router, ["nft", "delete", "table", "inet", "byhand"], check=True)

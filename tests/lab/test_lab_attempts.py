@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import count
 
@@ -13,6 +13,8 @@ from op25b.lab import Client, Kind, Lab, Login, Message, To, attempt, clients
 from op25b.lab.attempts import NO_AUTH, refusal
 from op25b.lab.clients import Tls
 from op25b.lab.servers import PASSWORD
+
+from .conftest import FORWARD, rules
 
 _numbers = count()
 
@@ -25,15 +27,8 @@ def foreign(lab: Lab, version: int) -> str:
     return str(lab.plan.host("foreign").address(version))
 
 
-@contextmanager
-def rule_at(lab: Lab, router: str, statement: str) -> Iterator[None]:
-    hook = "type filter hook forward priority 0; policy accept;"
-    rules = f"table inet byhand {{ chain forward {{ {hook}\ntcp dport 25 {statement}\n}}\n}}\n"
-    lab.run(router, ["nft", "-f", "-"], input=rules, check=True)
-    try:
-        yield
-    finally:
-        lab.run(router, ["nft", "delete", "table", "inet", "byhand"], check=True)
+def rule_at(lab: Lab, router: str, statement: str) -> AbstractContextManager[None]:
+    return rules(lab, router, FORWARD, f"tcp dport 25 {statement}")
 
 
 @pytest.mark.parametrize("version", [4, 6])

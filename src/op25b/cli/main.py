@@ -20,6 +20,7 @@ LATER = {
     "api": "op25b.cli.api",
     "bulletin": "op25b.cli.bulletin",
     "credentials": "op25b.cli.credentials",
+    "doctor": "op25b.cli.doctor",
     "exempt": "op25b.cli.exempt",
     "integrate": "op25b.cli.integrate",
     "lab": "op25b.cli.lab",

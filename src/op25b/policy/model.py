@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from op25b.policy.credentials import Credentials
+from op25b.policy.doctor import Doctor
 from op25b.policy.fields import (
     closed_day,
     filter_port,
@@ -252,3 +253,4 @@ class Policy(Table):
     leases: Leases = Leases()
     information: Information = Information()
     credentials: Credentials = Credentials()
+    doctor: Doctor = Doctor()

@@ -101,6 +101,9 @@ EXAMPLES = {
     "url": 'url = "https://www.example.net/support/"',
     "word": 'word = "b-flets"',
     "credentials": "a table [credentials]",
+    "doctor": "a table [doctor]",
+    "others": "[[doctor.others]], one header for each server",
+    "doctor.host": 'host = "mx.example.net"',
     "reissue": "a table [credentials.reissue]",
     "free": "free = { from = 2008-03-24T00:00:00+09:00, until = 2008-05-01T00:00:00+09:00 }",
 }
@@ -116,6 +119,7 @@ _NOUNS = {
     "contacts": "contact",
     "offers": "offer",
     "names": "name",
+    "others": "server",
 }
 
 

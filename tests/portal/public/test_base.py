@@ -8,6 +8,8 @@ import socket
 import pytest
 from playwright.sync_api import Browser
 
+from op25b.portal.public import application
+from op25b.portal.web import templates
 from op25b.portal.web.headers import HEADERS
 from tests.portal.public.conftest import Portal
 from tests.support.browser import visit
@@ -97,3 +99,8 @@ def test_a_fault_page_in_a_browser(portal: Portal, browser: Browser, language: s
         seen.complaints = [each for each in seen.complaints if "404" not in each]
         assert seen.faults() == []
         assert seen.page.get_attribute("html", "lang") == language
+
+
+def test_no_template_stands_in_the_way_of_another() -> None:
+    names = [path.name for folder in [*application.TEMPLATES, templates.OURS] for path in folder.iterdir()]
+    assert sorted(names) == sorted(set(names))

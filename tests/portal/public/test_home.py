@@ -164,6 +164,7 @@ def test_bulletins(portal: Portal, store: Store) -> None:
     for path in ("", "contact", "trouble"):
         with portal.client(LINE) as client:
             shown = visible(client.get(f"/en/{path}").text)
+        assert portal.logged == []
         assert "Outage Since 1 December 2010, 09:30 (JST) no mail" in shown, path
         assert "Maintenance 1 December 2010, 11:30 (JST) to 1 December 2010, 12:30 (JST) new <disks>" in shown
     assert "和文 no mail" in home(portal, LINE, "ja")

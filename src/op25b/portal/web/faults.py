@@ -74,8 +74,9 @@ def install(app: FastAPI, templates: Templates, log: Any) -> None:
 
     @app.exception_handler(UserError)
     def _user_error(request: Request, error: UserError) -> Response:
-        log.error("a page cannot be made", reason=str(error))
-        return page(templates, request, 503 if isinstance(error.__cause__, DBAPIError) else 500)
+        away = isinstance(error.__cause__, DBAPIError)
+        log.error("the store cannot be used" if away else "a page cannot be made", reason=str(error))
+        return page(templates, request, 503 if away else 500)
 
     @app.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> Response:
