@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 from rich.console import Console
 from rich.progress import track
 
 from op25b.cli.notify_run import Run
-from op25b.rollout import printing
+from op25b.errors import Missing
 from op25b.rollout.recipients import Person
 from op25b.rollout.records import Records
 
@@ -47,6 +49,7 @@ def _way(person: Person) -> Literal["fax", "letter"] | None:
 
 
 def _print(run: Run, records: Records, way: str, people: list[Person], path: Path) -> None:
+    printing = _printing()
     quiet, terminal = not sys.stderr.isatty(), Console(stderr=True)
     starts = range(0, len(people), printing.AT_ONCE)
     for start in track(starts, "printing", console=terminal, transient=True, disable=quiet):
@@ -54,6 +57,16 @@ def _print(run: Run, records: Records, way: str, people: list[Person], path: Pat
         part = path if not start else path.with_stem(f"{path.stem}-{start // printing.AT_ONCE + 1}")
         printing.write((run.texts.paper(way, person) for person in chosen), part)
         records.printed(run.phase.name, run.notice.name, [person.id for person in chosen], run.by)
+
+
+def _printing() -> ModuleType:
+    try:
+        return import_module("op25b.rollout.printing")
+    except OSError as error:  # of the libraries behind it
+        raise Missing(
+            f"PDF cannot be made ({str(error).splitlines()[0]}); to get what it needs: "
+            "sudo apt-get install --no-install-recommends libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk"
+        ) from None
 
 
 def _list(people: list[Person], why: dict[str, str], path: Path) -> None:

@@ -26,13 +26,12 @@ SUBDOMAIN = "{subdomain}"
 
 @dataclass(frozen=True)
 class Subject:
-    """What a notice is about. `at`: when it is told. `host`: the sending server of who reads it, if that is known."""
+    """What a notice is about. `at`: when it is told."""
 
     policy: Policy
     phase: Phase
     notice: Notice
     at: datetime
-    host: str | None = None
 
     @property
     def server(self) -> OwnServer | None:
@@ -135,22 +134,15 @@ class _Writer:
 
     def _if_nothing(self) -> str:
         say, start = self._say, self._notice.start
+        now, once, from_ = _NOTHING_BUT_OTHERS if self._subject.open_server else _NOTHING_AT_ALL
         if self._subject.begun:
-            return say("Mail programs and security software that are set to port 25 cannot send mail.")
-        if start is None:
-            return say(
-                "Once the restriction is in force, mail programs and security software that are set to port 25 can "
-                "no longer send mail."
-            )
-        return say(
-            "From {start} on, mail programs and security software that are set to port 25 can no longer send mail.",
-            start=say.start(start),
-        )
+            return say(now)
+        return say(once) if start is None else say(from_, start=say.start(start))
 
     def covered(self) -> Iterator[Block]:
         say, conditions = self._say, tuple(self._conditions())
         if conditions:
-            lead = say("Customers of {provider} whose line meets this:", provider=self._provider)
+            lead = say("Customers of {provider} to whom all of this applies:", provider=self._provider)
             yield Paragraph(lead)
             yield Bullets(conditions)
         else:
@@ -159,6 +151,8 @@ class _Writer:
             yield Paragraph(say("Of these, only those who send through a server that is not ours are affected."))
         else:
             yield Paragraph(say("This is so whichever sending server you use."))
+        if self._policy.home_servers == "refused":
+            yield Paragraph(say("A mail server that you run yourself on such a line is affected, too."))
         yield Paragraph(
             say(
                 "If you connect through another provider, you are affected if that provider restricts port 25; please "
@@ -169,7 +163,7 @@ class _Writer:
     def _conditions(self) -> Iterator[str]:
         say, scope = self._say, self._phase.scope
         covered = [pool for pool in self._policy.pools if first_miss(scope, pool) is None]
-        if scope.model_dump(exclude_defaults=True):
+        if scope.model_dump(exclude_defaults=True).keys() - {"contracts", "not_contracts"}:
             lines = dict.fromkeys(pool.line for pool in covered if pool.line)
             if lines:
                 yield say("The line is one of: {lines}", lines=names(lines, self._policy, say))
@@ -215,7 +209,7 @@ class _Writer:
 
     def _settings(self, server: OwnServer) -> Iterator[tuple[str, str]]:
         say = self._say
-        host = self._subject.host or server.hosts[0]
+        host = server.hosts[0]
         yield say("Sending server (SMTP)"), host
         if STARTTLS in server.ports:
             yield say("Port"), say("587 (encryption: STARTTLS)")
@@ -274,6 +268,23 @@ _ANNOUNCEMENTS = {
         "Blocking, OP25B) since {start}."
     ),
 }
+_NOTHING_AT_ALL = (
+    mark("Mail programs and security software that are set to port 25 cannot send mail."),
+    mark(
+        "Once the restriction is in force, mail programs and security software that are set to port 25 can no longer "
+        "send mail."
+    ),
+    mark("From {start} on, mail programs and security software that are set to port 25 can no longer send mail."),
+)
+_NOTHING_BUT_OTHERS = (
+    mark("Mail cannot be sent on port 25 through sending servers that are not ours."),
+    mark(
+        "Once the restriction is in force, mail can no longer be sent on port 25 through sending servers that are not "
+        "ours."
+    ),
+    mark("From {start} on, mail can no longer be sent on port 25 through sending servers that are not ours."),
+)
+"""What happens to who changes nothing: now, once it is in force, from a date on."""
 _ASSIGNMENTS = {
     Assignment.DYNAMIC: mark("The address is dynamic: it may be another one with each connection."),
     Assignment.STATIC: mark("The address is fixed."),

@@ -43,7 +43,7 @@ def compose(notice: Rendered, sender: Sender, name: str, to: str, key: str, at: 
     message["Date"] = at
     message["Message-ID"] = f"<{key}@{sender.address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = notice.language
     message.set_content(notice.plain, cte="base64")
     message.add_alternative(notice.html, subtype="html", cte="base64")
+    message["Content-Language"] = notice.language
     return message.as_bytes()

@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import lru_cache
 
 from op25b.answers.blocks import Page
-from op25b.answers.remedies import submission_servers
 from op25b.answers.speech import LANGUAGES, Language
 from op25b.policy.model import Phase, Policy
 from op25b.rollout import rendering
@@ -28,17 +27,17 @@ class Texts:
         display = policy.provider.display
         self.head = Letterhead({each: speakers[each].pick(display) for each in LANGUAGES}, portal)
         self.day = {each: speakers[each].day(at.astimezone(speakers[each].zone).date()) for each in LANGUAGES}
-        # a host for each sub-domain of customers' addresses at most; the bound is for hostile lists
+        # a page for each sub-domain of customers' addresses at most; the bound is for hostile lists
         self._page = lru_cache(maxsize=1024)(self._made_page)
         self._mail = lru_cache(maxsize=1024)(self._made_mail)
 
     def mail(self, person: Person) -> Rendered:
-        return self._mail(person.languages, sending_host(self._policy, person.email))
+        return self._mail(person.languages, sub_domain(self._policy, person.email))
 
     def sheet(self, person: Person) -> Sheet:
         """A letter, or a fax if there is a number."""
-        host = sending_host(self._policy, person.email)
-        pages = {language: self._page(language, host) for language in person.languages}
+        part = sub_domain(self._policy, person.email)
+        pages = {language: self._page(language, part) for language in person.languages}
         say = self._speakers[person.languages[0]]
         name = say("{name}", name=person.name) if person.name else ""
         if say.language == "ja":
@@ -52,22 +51,32 @@ class Texts:
         made = rendering.fax if way == "fax" else rendering.letter
         return made(self.sheet(person), self.head, self._speakers, self.day)
 
-    def _made_page(self, language: Language, host: str | None) -> Page:
-        subject = Subject(self._policy, self._phase, self._notice, self._at, host)
+    def _made_page(self, language: Language, part: str | None) -> Page:
+        subject = Subject(_filled(self._policy, part), self._phase, self._notice, self._at)
         return page(subject, self._speakers[language])
 
-    def _made_mail(self, languages: tuple[Language, ...], host: str | None) -> Rendered:
-        return rendering.mail({each: self._page(each, host) for each in languages}, self.head, self._speakers)
+    def _made_mail(self, languages: tuple[Language, ...], part: str | None) -> Rendered:
+        return rendering.mail({each: self._page(each, part) for each in languages}, self.head, self._speakers)
 
 
-def sending_host(policy: Policy, email: str) -> str | None:
-    """The name of the sending server for who has this address, where it depends on the address (claim S7)."""
-    server = next(iter(submission_servers(policy)), None)
-    if server is None or SUBDOMAIN not in server.hosts[0]:
+def sub_domain(policy: Policy, email: str) -> str | None:
+    """That of a customer's address, on which the name of the sending server depends (claim S7)."""
+    if not any(SUBDOMAIN in host for server in policy.own_servers for host in server.hosts):
         return None
     domain = email.rpartition("@")[2].lower()
     for own in (own.lower() for brand in policy.provider.brands for own in brand.domains):
         part = domain.removesuffix(f".{own}")
         if part != domain and "." not in part:
-            return server.hosts[0].replace(SUBDOMAIN, part)
+            return part
     return None
+
+
+def _filled(policy: Policy, part: str | None) -> Policy:
+    """The policy as it is for customers of one sub-domain."""
+    if part is None:
+        return policy
+    servers = [
+        server.model_copy(update={"hosts": tuple(host.replace(SUBDOMAIN, part) for host in server.hosts)})
+        for server in policy.own_servers
+    ]
+    return policy.model_copy(update={"own_servers": tuple(servers)})

@@ -77,6 +77,7 @@ def test_who_asks_for_the_same_does_not_learn_of_it(taro: Visitor) -> None:
     [
         ("prefix", "198.19.80.0/8"), ("prefix", "8.8.8.8"), ("prefix", "mail.company.example"), ("prefix", ""),
         ("domain", "nowhere"), ("domain", ""), ("address", "postmaster"), ("reason", ""), ("reason", "x" * 2001),
+        ("reason", "from \u202ertl"),
         ("name", "佃\nBcc: x@example.com"), ("name", "x" * 201),
     ],
 )  # fmt: skip

@@ -66,7 +66,7 @@ def read(fields: Sequence[Field], posted: Mapping[str, str]) -> Filled:
         elif len(text) > each.longest:
             fault = mark("This is too long. Please use {longest} characters at most.")
             filled.faults[each.name] = Said(fault, {"longest": str(each.longest)})
-        elif each.type != "lines" and not text.isprintable():
+        elif not (text.replace("\n", " ") if each.type == "lines" else text).isprintable():
             # a line's end above all: what is written here may come to stand in a header or a command
             filled.faults[each.name] = Said(mark("This holds a character that cannot be used here."))
     return filled
