@@ -96,6 +96,8 @@ def test_nothing_is_wrong(lab: Lab) -> None:
     assert len(found["tries"]) == 12
     assert found["causes"] == []
     assert found["place"] == "own"
+    seen = {each["seen"] for each in found["tries"] if each["server"] == "own"}
+    assert seen == {str(address) for address in lab.plan.host(OWN).addresses}
 
 
 @pytest.mark.parametrize("refuse", REFUSALS)

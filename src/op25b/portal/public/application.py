@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from op25b.portal import setup
 from op25b.portal.public import affected, announcements, checking, home, pages, trouble
@@ -71,13 +71,3 @@ def application(context: Context) -> ASGIApp:
     faults.install(made, templates, context.log)
     made.add_middleware(BoundedBodies, answer=faults.Answer(templates))
     return Headers(made)
-
-
-class Latest:
-    """The application of the policy that is in force; another takes its place between two requests."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
