@@ -16,7 +16,9 @@ from op25b.cli.notify_run import Run
 from op25b.cli.stores import STORE, Json, Url, Who, Why
 from op25b.errors import UserError
 from op25b.policy.model import Policy
+from op25b.portal.setup.programs import menus
 from op25b.rollout import recipients, reports, stages
+from op25b.rollout.content import Subject
 from op25b.rollout.recipients import Person
 from op25b.rollout.records import Records
 from op25b.rollout.stages import Stage
@@ -109,7 +111,8 @@ def _run(
     if notice is None:
         what = "no notice is due" if stage is None else f"there is no {stage} notice"
         raise UserError(f"phase {name}: {what} at {when.isoformat()}; `op25b rollout` shows the notices of each phase")
-    texts = Texts(policy, phase, notice, when, locale.speakers(zone), portal.rstrip("/") if portal else None)
+    subject = Subject(policy, phase, notice, when, menus())
+    texts = Texts(subject, locale.speakers(zone), portal.rstrip("/") if portal else None)
     return Run(policy, phase, notice, people, texts, by)
 
 

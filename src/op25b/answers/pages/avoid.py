@@ -16,7 +16,7 @@ from op25b.policy.information import OfferKind
 
 _USER_NAMES = {
     "pop-account": mark("the same as that of your POP account"),
-    "mail-address": mark("your mail address"),
+    "mail-address": mark("your own mail address"),
     "issued": mark("the one that was issued to you for SMTP AUTH"),
 }
 _PASSWORDS = {

@@ -68,6 +68,17 @@ _WORDS: Mapping[str, str] = {
     "held": mark("held"),
     "retry": mark("Try now"),
     "hold": mark("Hold"),
+    # ways of notices
+    "letter": mark("letter"),
+    "fax": mark("fax by paper"),
+    # bulletins
+    "outage": mark("Outage"),
+    "maintenance": mark("Maintenance"),
+}
+CHARTS: Mapping[str, str] = {
+    "refused": mark("Refused packets an hour"),
+    "senders": mark("Open cases by kind of sender"),
+    "queue": mark("Messages that wait"),
 }
 TONES: Mapping[str, str] = {
     "pass": "good", "granted": "good", "released": "good", "covered": "good",

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from op25b.answers.remedies import submission_servers
 from op25b.policy.incoming import Incoming, Security
 from op25b.policy.model import Brand, OwnServer, Policy
 
@@ -71,8 +72,8 @@ class Profile:
 
 
 def own_submission(policy: Policy) -> OwnServer | None:
-    """The own server that takes submission: the first in the policy that does."""
-    return next((server for server in policy.own_servers if SECURITY.keys() & set(server.ports)), None)
+    """The own server to send through: the first in the policy that takes submission, as the answers say too."""
+    return next(iter(submission_servers(policy)), None)
 
 
 def profile(policy: Policy, domain: str) -> Profile | None:
