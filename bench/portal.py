@@ -19,7 +19,6 @@ from ipaddress import ip_address, ip_network
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import httpx
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
@@ -39,7 +38,7 @@ from op25b.subscribers.exemptions.checks import resolver
 from op25b.subscribers.leases import Claim, Leases
 
 RATE = 200
-CONNECTIONS = 50
+CONNECTIONS = 20
 WARMING = 100
 POLICY = Path(__file__).parents[1] / "examples" / "netlaputa.toml"
 LEASED = 20_000
@@ -116,19 +115,27 @@ def leased(store: str) -> None:
 
 async def _asked(port: int, path: str, count: int) -> list[float]:
     """Seconds from when each request was due to its answer's end."""
-    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=2)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=30) as client:
-        started = time.perf_counter()
+    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    for _ in range(CONNECTIONS):
+        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    started = time.perf_counter()
 
-        async def ask(number: int) -> float:
-            due = started + number / RATE
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            visitor = f"198.18.{number // 200 % 4}.{number % 200}"
-            answer = await client.get(path, headers={"X-Forwarded-For": visitor})
-            assert answer.status_code == 200, answer.status_code
-            return time.perf_counter() - due
+    async def ask(number: int) -> float:
+        due = started + number / RATE
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        reader, writer = await free.get()
+        visitor = f"198.18.{number // 200 % 4}.{number % 200}"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {visitor}\r\n\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        assert head.startswith(b"http/1.1 200 "), head
+        await reader.readexactly(int(head.partition(b"content-length: ")[2].split(None, 1)[0]))
+        free.put_nowait((reader, writer))
+        return time.perf_counter() - due
 
-        return await asyncio.gather(*(ask(number) for number in range(count)))
+    took = await asyncio.gather(*(ask(number) for number in range(count)))
+    while not free.empty():
+        free.get_nowait()[1].close()
+    return took
 
 
 def p99(port: int, path: str, seconds: float) -> float:
