@@ -24,6 +24,7 @@ PAGES = (
     "docs/how-to-exempt.md",
     "docs/how-to-set-up-mail-programs.md",
     "docs/how-to-credentials.md",
+    "docs/how-to-notify.md",
 )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from op25b.cli.service import api, enforcer, follower, leases, mail, portal, upkeep, watch
+from op25b.cli.service import api, console, enforcer, follower, leases, mail, portal, upkeep, watch
 from op25b.cli.service.config import Health
 from op25b.cli.service.part import Part
 from op25b.cli.service.present import Present
@@ -16,7 +16,7 @@ from op25b.processes import health, listening, logs, privilege
 from op25b.processes.notify import Notifier
 from op25b.processes.supervisor import Job, Supervisor
 
-Only = Literal["submission", "relay", "postfix", "leases", "enforcer", "follower", "watch", "api", "portal"]
+Only = Literal["submission", "relay", "postfix", "leases", "enforcer", "follower", "watch", "api", "portal", "console"]
 
 
 def serve(path: Path, only: Only | None = None) -> int:
@@ -91,7 +91,9 @@ def _parts(present: Present, only: Only | None) -> list[Part]:
         parts.append(api.made(present, config.api))
     if config.portal is not None and only in (None, "portal"):
         parts.append(portal.made(present, config.portal))
-    if only is None and any((config.leases, config.api, config.portal)):
+    if config.console is not None and only in (None, "console"):
+        parts.append(console.made(present, config.console))
+    if only is None and any((config.leases, config.api, config.portal, config.console)):
         parts.append(upkeep.made(present))
     if not parts:
         raise UserError(f"{present.path}: there is no [{only}] to serve; write it, or leave out --only")
