@@ -31,6 +31,16 @@ RATE = 90.0
 """Below what a submission server takes for a stolen password by default: 1000 recipients within 10 minutes."""
 FAULTS_SHOWN = 20
 
+Server = Annotated[
+    str | None, typer.Option("--server", metavar="HOST[:PORT]", help="op25b's submission; else the policy's.")
+]
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", metavar="FILE", help="Its password, in a file of its own.")
+]
+Authority = Annotated[
+    Path | None, typer.Option("--ca", metavar="FILE", help="Trust these certificates (PEM), not the system's.")
+]
+
 
 @app.command()
 def notify(
@@ -43,16 +53,10 @@ def notify(
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="As it stands then; now if left out.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the notice and the numbers; send nothing.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out bad rows instead of stopping.")] = False,
-    server: Annotated[
-        str | None, typer.Option("--server", metavar="HOST[:PORT]", help="op25b's submission; else the policy's.")
-    ] = None,
+    server: Server = None,
     user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="The account that sends.")] = None,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", metavar="FILE", help="Its password, in a file of its own.")
-    ] = None,
-    ca: Annotated[
-        Path | None, typer.Option("--ca", metavar="FILE", help="Trust these certificates (PEM), not the system's.")
-    ] = None,
+    password_file: PasswordFile = None,
+    ca: Authority = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="ADDRESS", help="The sender; else the policy's mail contact.")
     ] = None,

@@ -12,6 +12,7 @@ from op25b.answers.contacts import contacts
 from op25b.answers.naming import names
 from op25b.answers.remedies import advice, submission_servers
 from op25b.answers.speech import Speaker, mark
+from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.information import OfferKind
 from op25b.policy.model import Assignment, ContactKind, OwnServer, Phase, Policy
 from op25b.policy.reasons import Remedy
@@ -21,7 +22,6 @@ from op25b.policy.verdict import SMTP
 from op25b.rollout.stages import Notice, Stage
 
 STARTTLS = 587
-SUBDOMAIN = "{subdomain}"
 Programs = Sequence[tuple[Words, Words]]
 
 

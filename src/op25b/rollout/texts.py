@@ -7,9 +7,10 @@ from functools import lru_cache
 
 from op25b.answers.blocks import Page
 from op25b.answers.speech import LANGUAGES, Language
+from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.model import Policy
 from op25b.rollout import rendering
-from op25b.rollout.content import SUBDOMAIN, Subject, page
+from op25b.rollout.content import Subject, page
 from op25b.rollout.mail import Rendered
 from op25b.rollout.recipients import Person
 from op25b.rollout.rendering import Letterhead, Sheet, Speakers

@@ -24,7 +24,7 @@ _WORDS: Mapping[str, str] = {
     "under-review": mark("under review"),
     "granted": mark("granted"),
     "expiring": mark("to be renewed"),
-    "refused": mark("refused"),
+    "refused": mark("turned down"),
     "withdrawn": mark("withdrawn"),
     "revoked": mark("revoked"),
     "ended": mark("ended"),

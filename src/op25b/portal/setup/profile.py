@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from op25b.answers.remedies import submission_servers
+from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.incoming import Incoming, Security
 from op25b.policy.model import Brand, OwnServer, Policy
 
-SUBDOMAIN = "{subdomain}"
 SECURITY = {587: Security.STARTTLS, 465: Security.TLS}
 """The ports of submission, the one that pages name first (claims L9, I1): RFC 6409 with RFC 3207; RFC 8314, 3.3."""
 LONGEST = 254
