@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from op25b.errors import UserError
-from op25b.store import Store, upgrade
+from op25b.store import Store, engine, upgrade
 from op25b.store.tables import known_blocks, secrets
 
 
@@ -116,3 +116,13 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
         pass
     assert "127.0.0.1" in str(raised.value)
     assert "tiger" not in str(raised.value)
+
+
+def test_a_store_that_somebody_keeps_locked_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade(url := f"sqlite:///{tmp_path}/op25b.db")
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.05)
+    first, second = Store(url), Store(url)
+    with first.write(), pytest.raises(UserError, match="database is locked"), second.write():
+        pass
+    first.close()
+    second.close()

@@ -109,6 +109,7 @@ class Served:
 @asynccontextmanager
 async def served(
     merge: Merge,
+    sync: Callable[[], None] = lambda: None,
     after: Callable[[Merged], None] = lambda _: None,
     clients: Sequence[Client] = (Client(ip_network("127.0.0.0/8"), SECRET),),
     wall: Callable[[], float] = lambda: 1_700_000_000.0,
@@ -124,17 +125,17 @@ async def served(
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[keep])
     board = Board("op25b_leases", Counted)
     complaints = Complaints(log, now)
-    intake = Intake(merge, after, board.of(), complaints, wall)
-    transport, port = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: Accounting(Clients(clients), Answers(now), intake, board.of(), complaints, Attribute.USER_NAME, wall),
-        local_addr=("127.0.0.1", 0),
-    )
-    try:
-        yield Served(transport.get_extra_info("sockname"), port, intake, board, complaints, said)
-    finally:
-        port.deaf = True
-        await intake.close()
-        transport.close()
+    intake = Intake(merge, sync, after, board.of(), complaints, wall)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        common = (intake, board.of(), complaints, Attribute.USER_NAME, wall)
+        port = Accounting(bound, Clients(clients), Answers(now), *common)
+        port.listen()
+        try:
+            yield Served(bound.getsockname(), port, intake, board, complaints, said)
+        finally:
+            port.close()
+            await intake.close()
 
 
 class AccessServer:

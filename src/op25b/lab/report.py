@@ -48,7 +48,7 @@ def rows(
 
 
 def _row(claim: Claim, trials: list[Trial]) -> Row:
-    if not claim.tries:
+    if not (claim.tries or claim.visits or claim.notices):
         return Row(claim, claim.title, NOT_YET, None)
     expected = "; ".join(dict.fromkeys(f"{trial.tried}: {trial.expected}" for trial in trials))
     observed = "; ".join(dict.fromkeys(f"{trial.tried}: {trial.observed}" for trial in trials))

@@ -18,11 +18,14 @@ Done = Callable[[BaseException | None], None]
 class GroupCommit(Generic[Item]):
     """Hands items to `write`, group by group, in a thread of its own; the event loop never waits for the disk.
 
-    Of one event loop. `write` raises to fail the whole group that it was given.
+    Of one event loop. `write` raises to fail the whole group that it was given. `written` is called in the loop after
+    each group: what it submits is in the next.
     """
 
-    def __init__(self, write: Callable[[list[Item]], None], name: str) -> None:
-        self._write = write
+    def __init__(
+        self, write: Callable[[list[Item]], None], name: str, written: Callable[[], None] = lambda: None
+    ) -> None:
+        self._write, self._written = write, written
         # An executor would cost each group several times what this does, mostly in waiting for the interpreter's lock.
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name=name, daemon=True)
@@ -36,6 +39,11 @@ class GroupCommit(Generic[Item]):
             self._busy = True
             # Not at once: all that are ready in this turn of the loop shall be in the same group.
             asyncio.get_running_loop().call_soon(self._start)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a group is being written, or about to be."""
+        return self._busy
 
     async def add(self, item: Item) -> None:
         """Returns when the write of the group that `item` was in has returned; raises what that raised."""
@@ -64,10 +72,10 @@ class GroupCommit(Generic[Item]):
     def _finish(self, group: list[tuple[Item, Done]], error: BaseException | None) -> None:
         for _, done in group:
             done(error)
-        if self._waiting:  # those just answered may join in
+        self._busy = bool(self._waiting)
+        if self._busy:  # those just answered may join in
             asyncio.get_running_loop().call_soon(self._start)
-        else:
-            self._busy = False
+        self._written()
 
     def _in_thread(self, work: Callable[[], None], done: Done) -> None:
         loop = asyncio.get_running_loop()

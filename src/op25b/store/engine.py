@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
@@ -23,6 +24,8 @@ _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count"
 
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _WRITES = "op25b_writes"
+_SYNCHRONOUS = {True: "FULL", False: "NORMAL"}
+"""What SQLite's `synchronous` is for a transaction that is synced, or not."""
 
 
 class Store:
@@ -39,6 +42,11 @@ class Store:
         self.file = Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
         """Where SQLite keeps it; None for a server."""
         self.engine = _engine(parsed)
+        # made once: making one takes as long as a small transaction
+        self._writing = {
+            synced: self.engine.execution_options(**{_WRITES: level}) for synced, level in _SYNCHRONOUS.items()
+        }
+        self._torn: OSError | None = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -47,11 +55,35 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that writes: all of it is on disk when the block ends, or none of it if it raises."""
-        writing = self.engine.execution_options(**{_WRITES: True})
-        with self._said_plainly(), writing.begin() as connection:
+    def write(self, synced: bool = True) -> Iterator[Connection]:
+        """A transaction that writes: all of it is on disk when the block ends, or none of it if it raises.
+
+        Not `synced`: after a loss of power perhaps none of it, unless `sync` has returned meanwhile. Others see it at
+        once, and what follows it is never kept without it.
+        """
+        with self._said_plainly(), self._writing[synced].begin() as connection:
             yield connection
+
+    def sync(self) -> None:
+        """Returns when all that was written before is on disk. Raises UserError if it may not be, and from then on.
+
+        SQLite: with `synchronous` NORMAL it leaves out nothing but this, the sync of its log after each transaction
+        (sqlite.org/pragma.html#pragma_synchronous); what it has moved from there to the file by now, it has synced.
+        """
+        if self.file is None:
+            return
+        try:
+            # once it has failed, the kernel takes what it could not write for written
+            if self._torn is not None:
+                raise self._torn
+            log = os.open(f"{self.file}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fdatasync(log)
+            finally:
+                os.close(log)
+        except OSError as error:
+            self._torn = error
+            raise UserError(f"the store {self.name} cannot be synced: {error.strerror}; mend the disk") from error
 
     def close(self) -> None:
         """Give back every connection."""
@@ -69,6 +101,8 @@ class Store:
             if error.statement is None:  # it did not come to a connection
                 raise UserError(f"the store {self.name} cannot be used: {_reason(error)}") from error
             raise
+        except self.engine.dialect.loaded_dbapi.OperationalError as error:  # of a `Raw` statement
+            raise UserError(f"the store {self.name} cannot be used: {' '.join(str(error).split())}") from error
 
 
 def _parsed(url: str) -> URL:
@@ -107,7 +141,11 @@ def _prepare(connection: sqlite3.Connection, _: Any) -> None:
 def _begin(connection: Connection) -> None:
     # a reader that turns writer fails at once if another wrote meanwhile; IMMEDIATE waits its turn
     writes = connection.get_execution_options().get(_WRITES)
-    connection.execute(text("BEGIN IMMEDIATE" if writes else "BEGIN"))
+    # by the driver's own means: a lease server does this a thousand times a second
+    driver: Any = connection.connection.dbapi_connection
+    if writes:
+        driver.execute(f"PRAGMA synchronous = {writes}")
+    driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _reason(error: DBAPIError) -> str:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -50,17 +51,10 @@ class LeaseService:
         if self.pid == 0:
             os.close(self._lifeline)
             try:
-                leases = Leases(Store(self.url), timedelta(hours=24))
-                job.work(
-                    self.made,
-                    self.settings,
-                    lambda: self.settings,
-                    leases.merge,
-                    self.known,
-                    self.after,
-                    self.board.of(),
-                    ends,
-                )
+                store = Store(self.url)
+                merge = partial(Leases(store, timedelta(hours=24)).merge, synced=False)
+                behind = job.Behind(merge, store.sync, self.after, self.known, lambda: self.settings)
+                job.work(self.made, self.settings, behind, self.board.of(), ends)
             finally:
                 os._exit(0)
         os.close(ends)

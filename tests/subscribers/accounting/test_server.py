@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from ipaddress import ip_network
 
 import pytest
 from pyrad.packet import AcctPacket, AuthPacket, Packet
 
 from op25b.subscribers.accounting import intake as intakes
+from op25b.subscribers.accounting import server as servers
 from op25b.subscribers.accounting.clients import Client
 from op25b.subscribers.accounting.numbers import Counted
 from op25b.subscribers.accounting.server import REMEMBER_SECONDS, REMEMBERED, Answers
+from op25b.subscribers.leases import Fact, Merged
 from tests.support.accounting import DICTIONARY, SECRET, STOP, AccessServer, Served, Taken, packet, served
 
 
@@ -65,8 +69,92 @@ def test_the_answer_comes_after_the_store_and_the_filter() -> None:
         await bng.ask(packet())
         order.append("answer")
 
-    play(script, taken, after=lambda _: order.append(f"filter, {len(taken.facts)} in the store"))
-    assert order == ["filter, 1 in the store", "answer"]
+    def after(_: object) -> None:
+        order.append(f"filter, {len(taken.facts)} in the store")
+
+    play(script, taken, sync=lambda: order.append("disk"), after=after)
+    assert order == ["filter, 1 in the store", "disk", "answer"]
+
+
+def test_the_next_are_in_the_filter_while_the_disk_is_slow() -> None:
+    taken, disk = Taken(), threading.Event()
+
+    async def script(server: Served, bng: AccessServer) -> None:
+        for number in (1, 2):
+            bng.send(packet(identifier=number))
+            while len(taken.facts) < number:
+                await asyncio.sleep(0)
+        with pytest.raises(TimeoutError):
+            await bng.answer(0.05)
+        disk.set()
+        assert [(await bng.answer())[1] for _ in range(2)] == [1, 2]
+
+    def sync() -> None:
+        assert disk.wait(30)
+
+    play(script, taken, sync=sync)
+
+
+def test_a_disk_that_fails_keeps_the_answer_back() -> None:
+    def sync() -> None:
+        raise OSError("Input/output error")
+
+    async def script(server: Served, bng: AccessServer) -> None:
+        bng.send(packet())
+        with pytest.raises(TimeoutError):
+            await bng.answer(0.05)
+        assert server.counted(Counted.STORE_FAILED) == 1
+        assert server.counted(Counted.REPORTS) == 0
+        assert [line["reason"] for line in server.said] == ["Input/output error"]
+
+    play(script, sync=sync)
+
+
+def test_what_comes_while_a_group_is_written_is_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "PATIENCE_SECONDS", 3600.0)
+    taken, groups = Taken(), list[int]()
+
+    def merge(facts: Sequence[Fact], now: datetime) -> Merged:
+        groups.append(len(facts))
+        return taken.merge(facts, now)
+
+    async def script(server: Served, bng: AccessServer) -> None:
+        taken.open.clear()
+        bng.send(packet(identifier=0))
+        while not groups:
+            await asyncio.sleep(0)
+        for identifier in range(1, 6):
+            bng.send(packet(identifier=identifier))
+        taken.open.set()
+        assert [(await bng.answer())[1] for _ in range(6)] == [0, 1, 2, 3, 4, 5]
+        # and it listens again
+        assert (await bng.ask(packet(identifier=6)))[1] == 6
+
+    async def run() -> None:
+        async with served(merge) as server:
+            bng = AccessServer(server.address)
+            await script(server, bng)
+            bng.close()
+
+    asyncio.run(run())
+    assert groups == [1, 5, 1]
+
+
+def test_a_proxy_is_answered_while_the_store_hangs() -> None:
+    taken = Taken()
+    asked = AuthPacket(code=12, id=9, secret=SECRET, dict=DICTIONARY)
+    asked.add_message_authenticator()
+
+    async def script(server: Served, bng: AccessServer) -> None:
+        taken.open.clear()
+        bng.send(packet())
+        while not server.counted(Counted.WAITING):
+            await asyncio.sleep(0)
+        assert (await bng.ask(bytes(asked.RequestPacket())))[1] == 9
+        taken.open.set()
+        await bng.answer()
+
+    play(script, taken)
 
 
 def test_a_filter_out_of_reach_keeps_no_answer_back() -> None:

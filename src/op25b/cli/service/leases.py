@@ -37,7 +37,8 @@ def made(present: Present, settings: LeaseServer, follows: Follower | None) -> P
         merging = _Merging(present)
         told = follower.within(merging.store, follows, followed) if follows else nullcontext(_nobody)
         with told as after:
-            job.work(sockets, settings, merging.reread, merging.merge, merging.known, after, numbers.of(), parent)
+            behind = job.Behind(merging.merge, merging.store.sync, after, merging.known, merging.reread)
+            job.work(sockets, settings, behind, numbers.of(), parent)
 
     def check(config: Config, policy: Policy) -> None:
         assert config.leases is not None
@@ -66,7 +67,7 @@ class _Merging:
         return Leases(self.store, timedelta(hours=hours) if hours else None)
 
     def merge(self, facts: Sequence[Fact], now: datetime) -> Merged:
-        return self._leases.merge(facts, now)
+        return self._leases.merge(facts, now, synced=False)
 
     def known(self, source: str) -> dict[str, Held]:
         with self.store.read() as connection:

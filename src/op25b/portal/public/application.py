@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp
 
 from op25b.portal import setup
-from op25b.portal.public import affected, checking, home, pages, transparency, trouble
+from op25b.portal.public import affected, announcements, checking, doctor, home, pages, transparency, trouble
 from op25b.portal.public.context import Context
 from op25b.portal.public.navigation import NAVIGATION
 from op25b.portal.public.selfservice import credentials, exemptions, menu
@@ -55,18 +55,8 @@ def application(context: Context) -> ASGIApp:
         return RedirectResponse(f"/{language}/", 307, {"Vary": "Accept-Language"})
 
     site = Site(context, templates)
-    for each in (
-        home,
-        affected,
-        trouble,
-        checking,
-        pages,
-        transparency,
-        setup_pages,
-        discovery,
-        credentials,
-        exemptions,
-    ):
+    rooms = (home, affected, trouble, checking, doctor, pages, transparency, announcements)
+    for each in (*rooms, setup_pages, discovery, credentials, exemptions):
         made.include_router(each.router(site))
     faults.install(made, templates, context.log)
     made.add_middleware(BoundedBodies, answer=faults.Answer(templates))

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from socket import socket
 
@@ -87,43 +86,39 @@ def _shared(path: Path) -> bytes:
     return text.encode()
 
 
-def work(
-    made: Sockets,
-    settings: LeaseServer,
-    reread: Callable[[], LeaseServer],
-    merge: Merge,
-    known: files.Known,
-    after: Callable[[Merged], None],
-    meters: Meters,
-    parent: int,
-) -> None:
+@dataclass(frozen=True)
+class Behind:
+    """What stands behind the ports: `merge`, `sync`, `after` as `Intake` wants them, `known` as `files` does.
+
+    `reread` gives the settings anew.
+    """
+
+    merge: Merge
+    sync: Callable[[], None]
+    after: Callable[[Merged], None]
+    known: files.Known
+    reread: Callable[[], LeaseServer]
+
+
+def work(made: Sockets, settings: LeaseServer, behind: Behind, meters: Meters, parent: int) -> None:
     """Take reports until told to stop, or until the supervisor has gone (`parent` ends).
 
-    `merge`, `after`: as `Intake` wants them; `known`: as `files` does. A reload takes over the clients and the token
-    that `reread` names; ports, files and the subscriber's attribute stay as they are. Raises UserError as `secrets`.
+    A reload takes over the clients and the token that `reread` names; ports, files and the subscriber's attribute stay
+    as they are. Raises UserError as `secrets`.
     """
     # with the usual 5 ms, what has just come would wait as long while the other thread computes
     sys.setswitchinterval(_SWITCH_SECONDS)
     # what there is by now stays: looking through it again and again holds everybody up, 200 ms each time
     gc.freeze()
-    uvloop.run(_work(made, settings, reread, merge, known, after, meters, parent))
+    uvloop.run(_work(made, settings, behind, meters, parent))
 
 
-async def _work(
-    made: Sockets,
-    settings: LeaseServer,
-    reread: Callable[[], LeaseServer],
-    merge: Merge,
-    known: files.Known,
-    after: Callable[[Merged], None],
-    meters: Meters,
-    parent: int,
-) -> None:
+async def _work(made: Sockets, settings: LeaseServer, behind: Behind, meters: Meters, parent: int) -> None:
     log = logs.start("leases")
     complaints = Complaints(log, time.monotonic)
     now = secrets(settings)
     clients = Clients(now.clients)
-    intake = Intake(merge, after, meters, complaints, time.time)
+    intake = Intake(behind.merge, behind.sync, behind.after, meters, complaints, time.time)
     common = (intake, meters, complaints, SUBSCRIBER[settings.subscriber], time.time)
     reports = posted.Reports(now.token or "", *common)
 
@@ -131,16 +126,17 @@ async def _work(
         clients.replace(found.clients)
         reports.expect(found.token or "")
 
-    stop = until_told(parent, Reload(lambda: secrets(reread()), take, log))
-    loop = asyncio.get_running_loop()
+    stop = until_told(parent, Reload(lambda: secrets(behind.reread()), take, log))
     answers = Answers(time.monotonic)
-    make = partial(Accounting, clients, answers, *common)
-    ports = [(await loop.create_datagram_endpoint(make, sock=each))[1] for each in made.radius]
+    ports = [Accounting(each, clients, answers, *common) for each in made.radius]
+    for port in ports:
+        port.listen()
     posts = Posts(reports.admit, reports.take, reports.complain, time.monotonic, posted.OCTETS, posted.CONNECTIONS)
     servers = [await asyncio.start_server(posts.connected, sock=each, limit=posted.OCTETS) for each in made.http]
     alive = asyncio.create_task(_show(meters))
     following = [
-        asyncio.create_task(files.follow(each, known, intake, meters, complaints, time.time)) for each in settings.files
+        asyncio.create_task(files.follow(each, behind.known, intake, meters, complaints, time.time))
+        for each in settings.files
     ]
     for task in (alive, *following):  # none of them ends by itself: the supervisor begins anew
         task.add_done_callback(lambda _: stop.set())
@@ -150,7 +146,7 @@ async def _work(
     for server in servers:
         server.close()
     for port in ports:
-        port.deaf = True
+        port.close()
     await intake.close()
     alive.cancel()
 

@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from socket import socket
+from typing import Any
 
 from op25b.processes.board import Meters
 from op25b.subscribers.accounting import packets
@@ -26,6 +27,10 @@ REMEMBER_SECONDS = 10.0
 """How long an answer is kept for a request that comes again (RFC 5080 2.2.2), and half of that at least."""
 REMEMBERED = 65536
 """Answers kept, at most twice over."""
+AT_ONCE = 512
+"""Packets that are read before somebody else has his turn."""
+PATIENCE_SECONDS = 0.05
+"""How long a group may take until what comes is read all the same, to be told from what is no report."""
 
 
 class Answers:
@@ -57,11 +62,17 @@ class Answers:
         self._old.pop(key, None)
 
 
-class Accounting(asyncio.DatagramProtocol):
-    """One UDP socket. `subscriber`: the attribute that names whom a report is about."""
+class Accounting:
+    """One UDP socket, read from `listen` to `close`. `subscriber`: the attribute that names whom a report is about.
+
+    While a group is being put into the store nothing is read: what comes waits in the socket, and is the next group.
+    The two threads would only take the interpreter's lock from each other, thousands of times a second; each time one
+    of them waits until the system lets it run again. When a group takes long, this goes on.
+    """
 
     def __init__(
         self,
+        port: socket,
         clients: Clients,
         answers: Answers,
         intake: Intake,
@@ -70,19 +81,60 @@ class Accounting(asyncio.DatagramProtocol):
         subscriber: Attribute,
         wall: Wall,
     ) -> None:
-        self._clients, self._answers, self._intake = clients, answers, intake
+        self._port, self._clients, self._answers, self._intake = port, clients, answers, intake
         self._meters, self._complaints = meters, complaints
         self._subscriber, self._wall = subscriber, wall
-        self.deaf = False
-        """Once it is set, what comes is left for the next process: it will be sent again."""
+        self._open = self._reading = False
+        self._patience: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # asyncio's own is of no common class with uvloop's
-        self._transport = cast(asyncio.DatagramTransport, transport)
+    def listen(self) -> None:
+        """From now on, in this event loop."""
+        self._port.setblocking(False)
+        self._open = True
+        self._intake.after_each(self._go_on)
+        self._read_when_there_is()
 
-    def datagram_received(self, data: bytes, addr: Source) -> None:
-        if self.deaf:
-            return
+    def close(self) -> None:
+        """What comes is left for the next process; what has come is still answered."""
+        self._open = False
+        self._rest()
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _read_when_there_is(self) -> None:
+        if self._open and not self._reading:
+            self._reading = True
+            asyncio.get_running_loop().add_reader(self._port, self._read)
+
+    def _rest(self) -> None:
+        if self._reading:
+            self._reading = False
+            asyncio.get_running_loop().remove_reader(self._port)
+
+    def _go_on(self) -> None:
+        """The store and the filter have a group."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if self._open:
+            self._read()
+            if not self._intake.busy:
+                self._read_when_there_is()
+
+    def _read(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                self._take(*self._port.recvfrom(packets.LONGEST))
+            except BlockingIOError:
+                break
+            except OSError:
+                # somebody who was answered is not there any more (ICMP): of no matter to the others
+                continue
+        if self._patience is None and self._intake.busy:
+            self._rest()
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._read_when_there_is)
+
+    def _take(self, data: bytes, addr: Source) -> None:
         try:
             self._received(data, addr)
         except Discarded as discarded:
@@ -132,4 +184,4 @@ class Accounting(asyncio.DatagramProtocol):
     def _send(self, answer: bytes, addr: Source) -> None:
         # a port 0, say: those who cannot be answered must not keep others from it
         with suppress(OSError, ValueError):
-            self._transport.sendto(answer, addr)
+            self._port.sendto(answer, addr)

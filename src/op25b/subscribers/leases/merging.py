@@ -29,15 +29,16 @@ class Leases:
         self._store, self._expire = store, expire
         self._lengths: set[tuple[int, int]] = set()
 
-    def merge(self, facts: Iterable[Fact], now: datetime) -> Merged:
+    def merge(self, facts: Iterable[Fact], now: datetime, synced: bool = True) -> Merged:
         """Add facts, all or none, on disk when it returns; those known already change nothing. Blocks.
 
-        The changed prefixes are in the feed (`op25b.store.changes`), in the same transaction.
+        Not `synced`: on disk after the next `Store.sync`. The changed prefixes are in the feed (`op25b.store.changes`),
+        in the same transaction.
         """
         reports = gathered(facts, now, self._expire)
         if not reports.sessions and not reports.restarts:
             return Merged((), 0)
-        with self._store.write() as connection:
+        with self._store.write(synced) as connection:
             raw = Raw(connection)
             tables.lock(raw)
             batch = _Batch(raw, reports)
