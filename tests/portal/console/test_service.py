@@ -52,5 +52,5 @@ def test_without_its_key_it_does_not_start(tmp_path: Path) -> None:
         f'policy = "{FOLDER / "netlaputa.toml"}"\nstore = "{url}"\n[health]\nport = {health}\n'
         f'[console]\nport = {port}\nkey_file = "key"\n'
     )
-    with pytest.raises(AssertionError, match="console.key_file"), Running(tmp_path, health):
+    with pytest.raises(AssertionError, match=r"console\.key_file"), Running(tmp_path, health):
         pass
