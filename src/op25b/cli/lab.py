@@ -19,8 +19,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from op25b.cli import output, policyfile
 from op25b.errors import UserError
 from op25b.lab import Lab, attach, default_directory, down, lab_names, pages, up
+from op25b.lab.announcing import Announcements
 from op25b.lab.claims import Claims, read_claims
-from op25b.lab.report import NOT_YET, Row, rows
+from op25b.lab.report import NOT_HERE, Row, rows
 from op25b.lab.stage import FASTER, in_lab, provider
 from op25b.lab.story import stories
 from op25b.lab.trial import Sent, Trial
@@ -73,8 +74,10 @@ def lab_run(wanted: Providers = None, all_: All = False, json: Json = False, ope
             programs.add(lab.mail_program)
             now = datetime.now(ZoneInfo(policy.provider.time_zone))
             tries, visits = Trials(lab, text, policy, claims, now), Visits(lab, policy, claims)
+            announcements = Announcements(lab, text, claims)
             trials += _with_bar(lab, len(tries.steps()), tries.run)
             trials += _with_bar(lab, len(visits.all()), visits.run)
+            trials += _with_bar(lab, len(announcements.all()), announcements.run)
             left_out |= tries.left_out()
     found = rows(claims, [policy.provider.name for _, _, policy in files], trials, left_out)
     if json:
@@ -196,10 +199,9 @@ def _print(trials: list[Trial], found: list[Row]) -> None:
             output.text("")
     for line in stories(trials):
         output.text(line)
-    shown, differing, later = (sum(row.ok is state for row in found) for state in (True, False, None))
+    shown, differing, left = (sum(row.ok is state for row in found) for state in (True, False, None))
     output.text(
-        f"{shown} claims shown by {len(trials)} attempts, {differing} differ, "
-        f"{later} {NOT_YET} (parts of the service still to come)"
+        f"{shown} claims shown by {len(trials)} attempts, {differing} differ" + (f", {left} {NOT_HERE}" if left else "")
     )
 
 
