@@ -91,9 +91,7 @@ sessions = Table(
     Column("subscriber", Text, nullable=False),
     Column("started_at", Micros, nullable=False, doc="the earliest that was reported"),
     Column("seen_at", Micros, nullable=False, doc="the latest report that it is there"),
-    Column(
-        "stopped_at", Micros, doc="the latest report of its end; null while it lasts, and if it was seen after that"
-    ),
+    Column("stopped_at", Micros, doc="the latest report of its end; null while it lasts, or was seen after that"),
     Column("expires_at", Micros, doc="when it counts as ended without another report; null: never"),
     UniqueConstraint("source", "name", "subscriber", name="uq_sessions_source"),
     Index("ix_sessions_subscriber", "subscriber"),
