@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ from op25b.lab.trials import Trials
 from op25b.lab.visits import Visits
 from op25b.policy.load import load
 from op25b.policy.model import Policy
+from op25b.portal.staff import codes
 
 app = typer.Typer(
     help="A provider's network on one machine: real packets, real mail.",
@@ -38,6 +40,8 @@ app = typer.Typer(
 )
 
 EXAMPLES = Path("examples")
+_STAFF = "hanako"
+_PASSWORD_OCTETS = 12
 
 Provider = Annotated[str, typer.Argument(metavar="PROVIDER", help="A policy file, or the name of an example.")]
 Providers = Annotated[list[str] | None, typer.Argument(metavar="PROVIDER...", help="Policy files, or examples.")]
@@ -79,6 +83,8 @@ def lab_run(wanted: Providers = None, all_: All = False, json: Json = False, ope
             trials += _with_bar(lab, len(visits.all()), visits.run)
             trials += _with_bar(lab, len(announcements.all()), announcements.run)
             left_out |= tries.left_out()
+            if open_ == policy.provider.name:
+                tries.settle()
     found = rows(claims, [policy.provider.name for _, _, policy in files], trials, left_out)
     if json:
         output.data([row.as_json() for row in found])
@@ -112,6 +118,15 @@ def lab_shell(wanted: Provider, host: Annotated[str, typer.Argument(help="A host
         raise UserError(f"the lab has no host {host}; it has {', '.join(each.name for each in lab.plan.hosts)}")
     command = lab.command(host, [os.environ.get("SHELL", "/bin/sh")])
     raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@app.command("code")
+def lab_code(secret: Annotated[str, typer.Argument(metavar="SECRET")]) -> None:
+    """Print the one-time code of this moment: what an app would show that knows the secret."""
+    try:
+        output.text(codes.at(secret, datetime.now(UTC)))
+    except ValueError:
+        raise UserError("SECRET is not one of one-time codes; `op25b lab run --open PROVIDER` prints one") from None
 
 
 @app.command("down")
@@ -179,11 +194,14 @@ def _open(policy: Policy) -> None:
     """Say where the pages of the lab that stays up are."""
     lab = attach(policy.provider.name, directory=default_directory())
     assert lab is not None
-    line = policy.pools[0].name
-    portal, _ = pages.open_here(lab, lab.plan.subscriber(line).name)
+    line, password = policy.pools[0].name, token_urlsafe(_PASSWORD_OCTETS)
+    portal, console = pages.open_portal(lab, lab.plan.subscriber(line).name), pages.open_console(lab)
+    secret = pages.hire(lab, _STAFF, password)
     output.text("")
     output.text(f"the lab of {lab.plan.provider} stays up; its portal, as a customer on {line} sees it:")
     output.text(f"  http://127.0.0.1:{portal}/ja/  http://127.0.0.1:{portal}/en/")
+    output.text(f"and its console: http://127.0.0.1:{console}/")
+    output.text(f"  name {_STAFF}, password {password}, one-time code: op25b lab code {secret}")
     output.text(f"to end it: op25b lab down {lab.plan.provider}")
 
 

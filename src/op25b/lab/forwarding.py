@@ -1,7 +1,7 @@
 """Run inside a host of a lab: what connects to a listening socket from outside goes on to a server in the lab.
 
-Arguments: file descriptor, address and port, as often as wanted. The sockets were made outside and are inherited, so
-that a browser on this machine's loopback has the lab's host for its own.
+Arguments: file descriptor, address and port. The socket was made outside and is inherited, so that a browser on this
+machine's loopback is a visitor from the lab's host.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-async def _forward(descriptor: int, address: str, port: int) -> None:
+async def _main(descriptor: int, address: str, port: int) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             inner_reader, inner_writer = await asyncio.open_connection(address, port)
@@ -32,15 +32,9 @@ async def _forward(descriptor: int, address: str, port: int) -> None:
         await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
 
     server = await asyncio.start_server(connected, sock=socket.socket(fileno=descriptor))
+    print("ready", flush=True)
     await server.serve_forever()
 
 
-async def _main(arguments: list[str]) -> None:
-    triples = zip(arguments[::3], arguments[1::3], arguments[2::3], strict=True)
-    wanted = [_forward(int(descriptor), address, int(port)) for descriptor, address, port in triples]
-    print("ready", flush=True)
-    await asyncio.gather(*wanted)
-
-
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1:]))
+    asyncio.run(_main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3])))

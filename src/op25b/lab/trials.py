@@ -96,6 +96,10 @@ class Trials:
                 found += self._of_one_stage([*together], progress)
         return found
 
+    def settle(self) -> None:
+        """Leave the edge with the policy as it is, at this instant."""
+        self.edge.apply(self.text, self.now)
+
     def _of_one_stage(self, numbered: Sequence[tuple[int, Step]], progress: Callable[[], None]) -> list[Sent]:
         before = looks.counters(self.lab) if any(step.how.counted for _, step in numbered) else None
         made = []

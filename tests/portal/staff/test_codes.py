@@ -19,6 +19,7 @@ RFC_6238 = base64.b32encode(b"12345678901234567890").decode()
 def test_the_rfcs_codes_are_of_their_steps(second: int, code: str) -> None:
     """RFC 6238, appendix B; the last six of eight digits."""
     at = datetime.fromtimestamp(second, UTC)
+    assert codes.at(RFC_6238, at) == code
     assert codes.step(RFC_6238, code, at) == second // 30
     assert codes.step(RFC_6238, f"{code[:3]} {code[3:]}", at) == second // 30, "as apps show it"
 

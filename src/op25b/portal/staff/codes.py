@@ -83,6 +83,11 @@ def uri(secret: str, name: str, issuer: str) -> str:
     return pyotp.TOTP(secret, interval=STEP_SECONDS).provisioning_uri(name=name, issuer_name=issuer)
 
 
+def at(secret: str, instant: datetime) -> str:
+    """The code that an app shows at an instant. Raises ValueError for what is no secret."""
+    return pyotp.TOTP(secret, interval=STEP_SECONDS).at(instant)
+
+
 def step(secret: str, code: str, at: datetime) -> int | None:
     """The step that a code is of, None if it is of none. Takes the same time whichever it is."""
     totp, now, found = pyotp.TOTP(secret, interval=STEP_SECONDS), int(at.timestamp()) // STEP_SECONDS, None
