@@ -24,6 +24,7 @@ from op25b.cli.service import config, enforcer, follower, leases, part
 from op25b.policy import model
 from op25b.policy.reasons import ORDER, Remedy
 from op25b.portal.api import job as api
+from op25b.portal.console import job as console
 from op25b.portal.public import job as pages
 from op25b.processes import health
 from op25b.ruleset.limits import limits
@@ -114,7 +115,7 @@ def metrics_page() -> str:
     parts = [metrics.shown(metrics.board(1)), relay_metrics.shown(relay_metrics.RelayBoard([]))]
     parts += [
         part.shown("", board)
-        for board in (leases.board(), enforcer.board(), follower.board(), api.board(), pages.board())
+        for board in (leases.board(), enforcer.board(), follower.board(), api.board(), pages.board(), console.board())
     ]
     parts.append(watch_job.shown(watch_job.board()))
     registry.register(health.Numbers(parts))

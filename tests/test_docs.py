@@ -22,6 +22,9 @@ PAGES = (
     "docs/how-to-serve.md",
     "docs/how-to-enforce.md",
     "docs/how-to-exempt.md",
+    "docs/how-to-set-up-mail-programs.md",
+    "docs/how-to-credentials.md",
+    "docs/how-to-notify.md",
 )
 
 

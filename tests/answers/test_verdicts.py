@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from op25b.answers.speech import Language, Speaker
 from op25b.answers.verdicts import text
+from op25b.policy.information import Information, Name
 from op25b.policy.load import load
 from op25b.policy.model import Policy
 from op25b.policy.reasons import Reason, Remedy
@@ -267,3 +268,13 @@ def test_no_policy_leaves_it_speechless(
     judge = Judge(policy)
     for flow, at in asked:
         assert_well_said(text(judge.verdict(flow, at), policy, flow, at, speakers[language]), language)
+
+
+def test_calls_lines_by_their_names(speakers: dict[Language, Speaker]) -> None:
+    """Where [information.names] has one; else the word of the pool stands."""
+    named = POLICY_OF_ALL.model_copy(
+        update={"information": Information(names=(Name(word="dial-up", ja="ダイヤルアップ接続", en="dial-up access"),))}
+    )
+    flow, verdict = ask("198.18.7.1", FOREIGN, 25)
+    assert "回線（ダイヤルアップ接続）" in text(verdict, named, flow, AT, speakers["ja"])
+    assert "(dial-up access)" in text(verdict, named, flow, AT, speakers["en"])

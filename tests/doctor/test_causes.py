@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 
+from op25b.answers import pages
+from op25b.answers.causes import Cause, heading
+from op25b.answers.speech import LANGUAGES, Language
 from op25b.doctor.probe.causes import Why, causes
 from op25b.doctor.probe.findings import CELLS, Summary
 from op25b.doctor.probe.outcomes import ANSWERED, SHUT, Login, Outcome, Place, Role
 from op25b.doctor.probe.words import CAUSES, EXPLAINED, OUTCOMES
+from op25b.locale import speakers
+from op25b.policy.load import load
+from op25b.policy.verdict import Judge
 
 from .test_codes import SUMMARIES
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 OWN, OTHER, SETTING = Role.OWN, Role.OTHER, Role.SETTING
 
 
@@ -149,3 +160,13 @@ def test_there_are_words_for_all() -> None:
     assert set(EXPLAINED) == set(Why)
     assert {why.cause for why in Why} == set(CAUSES)
     assert set(OUTCOMES) == set(Outcome) - {Outcome.UNTRIED}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_titles_are_the_troubleshooters(language: Language) -> None:
+    policy = load((EXAMPLES / "sonet.toml").read_text()).policy
+    assert policy is not None
+    say = speakers(ZoneInfo("Asia/Tokyo"))[language]
+    subject = pages.Subject(Judge(policy), datetime(2026, 4, 1, tzinfo=UTC), say, ())
+    for cause in Cause:
+        assert say(CAUSES[cause], provider=subject.provider) == heading(cause, subject)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from op25b.policy.model import Policy
 from ..support.pythons import PYTHONS
 from .conftest import FORWARD, now, rules
 
-OWN, ABROAD = "sub-flets-east", "offnet"
+COVERED, FREE, ABROAD = "sub-flets-east", "sub-mobile", "offnet"
 REFUSALS = {"tcp-reset": "refused", "icmp": "prohibited", "drop": "dropped"}
 TEXT = (Path(__file__).parents[2] / "examples" / "sonet.toml").read_text()
 # the lab has processes of its own, and sees no others
@@ -54,12 +56,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     down("doctor", directory=records)
 
 
-@pytest.fixture
-def edge(lab: Lab) -> Iterator[Edge]:
+@pytest.fixture(scope="module")
+def edge(lab: Lab) -> Edge:
+    """Where the provider's policy is in force."""
     made = Edge(lab, "edge")
     made.apply(TEXT, now())
-    yield made
-    made.withdraw()
+    return made
 
 
 def examine(lab: Lab, host: str, *arguments: str, password: str = "", status: int = 1) -> dict[str, Any]:
@@ -90,41 +92,40 @@ def outcomes(found: dict[str, Any], server: str, port: int) -> list[str]:
     return [each["outcome"] for each in sorted(tries, key=lambda each: each["family"])]
 
 
-def test_nothing_is_wrong(lab: Lab) -> None:
-    found = examine(lab, OWN, status=0)
+def test_nothing_is_wrong_on_a_line_that_is_not_covered(lab: Lab, edge: Edge) -> None:
+    found = examine(lab, FREE, status=0)
     assert {each["outcome"] for each in found["tries"]} == {"works"}
     assert len(found["tries"]) == 12
     assert found["causes"] == []
     assert found["place"] == "own"
+    seen = {each["seen"] for each in found["tries"] if each["server"] == "own"}
+    assert seen == {str(address) for address in lab.plan.host(FREE).addresses}
 
 
 @pytest.mark.parametrize("refuse", REFUSALS)
-def test_cause_1_our_own_block(lab: Lab, edge: Edge, refuse: str) -> None:
-    edge.apply(f'{TEXT}\n[filter]\nrefuse = "{refuse}"\n', now())
-    found = examine(lab, OWN)
-    assert main_cause(found) == (1, "blocked")
-    assert len(found["causes"]) == 1
-    assert outcomes(found, "other", 25) == [REFUSALS[refuse]] * 2
-    assert outcomes(found, "own", 25) == ["works"] * 2
-    assert outcomes(found, "other", 587) == ["works"] * 2
+def test_causes_1_and_2_our_own_block_and_another_providers(lab: Lab, edge: Edge, refuse: str) -> None:
+    there = Edge(lab, "otherisp")
+    way = f'\n[filter]\nrefuse = "{refuse}"\n'
+    edge.apply(TEXT + way, now())
+    there.apply(elsewhere(lab) + way, now())
+    try:
+        with ThreadPoolExecutor() as pool:
+            here, abroad = pool.map(partial(examine, lab), (COVERED, ABROAD))
+    finally:
+        there.withdraw()
+        edge.apply(TEXT, now())
+    assert (main_cause(here), here["place"]) == ((1, "blocked"), "own")
+    assert len(here["causes"]) == 1
+    assert outcomes(here, "other", 25) == [REFUSALS[refuse]] * 2
+    assert outcomes(here, "own", 25) == ["works"] * 2
+    assert outcomes(here, "other", 587) == ["works"] * 2
+    assert (main_cause(abroad), abroad["place"]) == ((2, "blocked"), "other")
+    assert outcomes(abroad, "own", 25) == outcomes(abroad, "other", 25) == [REFUSALS[refuse]] * 2
 
 
 def test_cause_1_does_not_hold_for_who_is_set_to_587(lab: Lab, edge: Edge) -> None:
-    assert examine(lab, OWN, "--port", "587", status=0)["causes"] == []
-    assert main_cause(examine(lab, OWN, "--server", "mx.foreign.example", "--port", "25")) == (1, "blocked")
-
-
-@pytest.mark.parametrize("refuse", REFUSALS)
-def test_cause_2_the_other_providers_block(lab: Lab, edge: Edge, refuse: str) -> None:
-    there = Edge(lab, "otherisp")
-    there.apply(f'{elsewhere(lab)}\n[filter]\nrefuse = "{refuse}"\n', now())
-    try:
-        found = examine(lab, ABROAD)
-    finally:
-        there.withdraw()
-    assert main_cause(found) == (2, "blocked")
-    assert found["place"] == "other"
-    assert outcomes(found, "own", 25) == outcomes(found, "other", 25) == [REFUSALS[refuse]] * 2
+    assert examine(lab, COVERED, "--port", "587", status=0)["causes"] == []
+    assert main_cause(examine(lab, COVERED, "--server", "mx.foreign.example", "--port", "25")) == (1, "blocked")
 
 
 def test_cause_3_sending_from_outside(lab: Lab, edge: Edge) -> None:
@@ -135,10 +136,10 @@ def test_cause_3_sending_from_outside(lab: Lab, edge: Edge) -> None:
 
 
 def test_cause_4_a_wrong_password(lab: Lab, edge: Edge) -> None:
-    account = lab.plan.accounts[OWN].name
-    found = examine(lab, OWN, "--account", account, password="wrong\n")
+    account = lab.plan.accounts[COVERED].name
+    found = examine(lab, COVERED, "--account", account, password="wrong\n")
     assert main_cause(found) == (4, "login")
-    right = examine(lab, OWN, "--account", account, "--port", "587", password=f"{PASSWORD}\n", status=0)
+    right = examine(lab, COVERED, "--account", account, "--port", "587", password=f"{PASSWORD}\n", status=0)
     assert right["login"] == "accepted"
 
 
@@ -150,8 +151,8 @@ def test_cause_4_a_wrong_password(lab: Lab, edge: Edge) -> None:
         (("--server", "mial.aa2.sonet.example"), "name"),
     ],
 )
-def test_cause_4_a_wrong_setting(lab: Lab, arguments: tuple[str, ...], why: str) -> None:
-    assert main_cause(examine(lab, OWN, *arguments)) == (4, why)
+def test_cause_4_a_wrong_setting(lab: Lab, edge: Edge, arguments: tuple[str, ...], why: str) -> None:
+    assert main_cause(examine(lab, FREE, *arguments)) == (4, why)
 
 
 def test_cause_5_no_network(lab: Lab) -> None:
@@ -159,10 +160,9 @@ def test_cause_5_no_network(lab: Lab) -> None:
         assert main_cause(examine(lab, ABROAD)) == (5, "no-network")
 
 
-def test_one_family_only_is_broken(lab: Lab) -> None:
+def test_one_family_only_is_broken(lab: Lab, edge: Edge) -> None:
     with rules(lab, "edge", FORWARD, "meta nfproto ipv6 tcp dport { 25, 465, 587 } drop"):
-        found = examine(lab, OWN)
-    assert main_cause(found) == (5, "ipv6")
+        assert main_cause(examine(lab, FREE)) == (5, "ipv6")
 
 
 def test_port_25_leads_to_another_server(lab: Lab) -> None:
@@ -186,7 +186,7 @@ def test_someone_else_ends_the_encryption(lab: Lab) -> None:
 def test_cause_5_an_outage(lab: Lab, edge: Edge) -> None:
     """The last one: the provider's service is killed."""
     lab.run("mail", ["sh", "-c", KILL_SERVICE], check=True)
-    found = examine(lab, OWN)
+    found = examine(lab, COVERED)
     assert main_cause(found) == (5, "server-down")
     assert [each["cause"] for each in found["causes"]] == [5, 1]
     assert main_cause(examine(lab, ABROAD)) == (5, "server-down")

@@ -10,7 +10,9 @@ import pytest
 from op25b.answers.speech import LANGUAGES, Language, Speaker
 from op25b.policy import load
 from op25b.policy.model import Policy
+from op25b.portal.setup.programs import menus
 from op25b.rollout import stages
+from op25b.rollout.content import Subject
 from op25b.rollout.texts import Texts
 from tests.answers.conftest import compiled
 from tests.support.databases import postgresql, url
@@ -46,4 +48,4 @@ def texts(name: str, phase: str, at: str, speakers: dict[Language, Speaker]) -> 
     wanted = next(each for each in policy.phases if each.name == phase)
     notice = stages.due(wanted, when)
     assert notice is not None
-    return Texts(policy, wanted, notice, when, speakers, PORTAL)
+    return Texts(Subject(policy, wanted, notice, when, menus()), speakers, PORTAL)

@@ -71,6 +71,7 @@ service auth {{
 TLS = """
 ssl = yes
 disable_plaintext_auth = yes
+login_trusted_networks = 127.0.0.0/8
 ssl_cert = <{folder}/server.pem
 ssl_key = <{folder}/server.key
 service pop3-login {{

@@ -33,10 +33,12 @@ import sys
 from pathlib import Path
 from op25b.enforcement.follower import job
 from op25b.enforcement.follower.metrics import Followed
+from op25b.enforcement.settings import Follower
 from op25b.processes import logs
 from op25b.processes.board import Board
 url, enforcer, parent = sys.argv[1:]
-job.work(url, Path(enforcer), Board("op25b_follower", Followed).of(), logs.start("follower"), int(parent))
+settings = Follower(enforcer=Path(enforcer))
+job.work(url, settings, Board("op25b_follower", Followed).of(), logs.start("follower"), int(parent))
 """
 
 

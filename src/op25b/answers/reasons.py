@@ -126,21 +126,33 @@ def conditions(case: Case, line: str, policy: Policy, say: Speaker) -> Iterator[
 
 def second_condition(policy: Policy, say: Speaker) -> str:
     """On the sending server; where none of the provider's stays open on 25, every server is meant (claims N7, I8)."""
-    left_open = [server for server in policy.own_servers if SMTP in server.ports]
-    if not left_open:
-        return say("You send on port 25, whatever the server")
-    if len(left_open) == len(policy.own_servers):
-        return say("You send through a server other than {provider}'s", provider=say.pick(policy.provider.display))
-    hosts = say.listed(server.hosts[0] for server in left_open)
-    return say("You send on port 25 through a server other than {hosts}", hosts=hosts)
+    match _left_open(policy):
+        case []:
+            return say("You send on port 25, whatever the server")
+        case hosts if len(hosts) == len(policy.own_servers):
+            provider = say.pick(policy.provider.display)
+            return say("You send through a server other than {provider}'s", provider=provider)
+        case hosts:
+            return say("You send on port 25 through a server other than {hosts}", hosts=say.listed(hosts))
 
 
 def who(policy: Policy, say: Speaker) -> str:
     """Both conditions in one sentence."""
-    provider = say.pick(policy.provider.display)
-    if any(SMTP in server.ports for server in policy.own_servers):
-        return say(
-            "It affects only those who use a covered line and a sending server other than {provider}'s.",
-            provider=provider,
-        )
-    return say("It affects everyone who sends on port 25 from a covered line, whatever the server.")
+    match _left_open(policy):
+        case []:
+            return say("It affects everyone who sends on port 25 from a covered line, whatever the server.")
+        case hosts if len(hosts) == len(policy.own_servers):
+            return say(
+                "It affects only those who use a covered line and a sending server other than {provider}'s.",
+                provider=say.pick(policy.provider.display),
+            )
+        case hosts:
+            return say(
+                "It affects only those who send on port 25 from a covered line through a server other than {hosts}.",
+                hosts=say.listed(hosts),
+            )
+
+
+def _left_open(policy: Policy) -> list[str]:
+    """The provider's servers that stay open on port 25, by name."""
+    return [server.hosts[0] for server in policy.own_servers if SMTP in server.ports]

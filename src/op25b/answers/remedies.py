@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from op25b.answers.speech import Speaker
+from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.model import Contact, ContactKind, OwnServer, Policy
 from op25b.policy.reasons import Remedy
 from op25b.policy.verdict import SUBMISSION
 
-_SUBDOMAIN = "{subdomain}"
 _STARTTLS, _IMPLICIT_TLS = 587, 465
 
 
@@ -55,7 +55,7 @@ def _use_own_submission(case: Case) -> list[str]:
     else:
         message = say("Please set the sending server to {host} with port 465 (SMTP over SSL) and SMTP AUTH.", host=host)
         sentences = [message]
-    if _SUBDOMAIN in host:
+    if SUBDOMAIN in host:
         sentences.append(subdomain(say))
     since = case.server.submission_since
     if since is not None and case.at.astimezone(say.zone).date() < since:
@@ -65,7 +65,7 @@ def _use_own_submission(case: Case) -> list[str]:
 
 def subdomain(say: Speaker) -> str:
     """Claim S7: what stands for a part of the host's name."""
-    return say("In place of {part} put the sub-domain of your mail address.", part=_SUBDOMAIN)
+    return say("In place of {part} put the sub-domain of your mail address.", part=SUBDOMAIN)
 
 
 def _use_other_submission(case: Case) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from op25b.answers import reasons
 from op25b.answers.blocks import Block, Definitions, Link, Paragraph, Section, Steps
 from op25b.answers.contacts import contacts
-from op25b.answers.naming import called
+from op25b.answers.naming import called, distinct
 from op25b.answers.remedies import advice
 from op25b.answers.situation import Affected, Answer, Case, Server, Symptom, Uses
 from op25b.answers.speech import Speaker
@@ -131,7 +131,7 @@ class _Teller:
     def _line(self) -> str:
         """What the lines are called that the situation may mean."""
         pools = [self.policy.pools[case.source.pool] for case in self.told.cases if case.source.pool >= 0]
-        return self.say.listed(dict.fromkeys(called(pool, self.policy, self.say) for pool in pools))
+        return self.say.listed(distinct(pools, self.policy, self.say))
 
     def what_to_do(self) -> Iterator[Block]:
         """Remedies in order, after what the program or the symptom asks for first."""

@@ -7,6 +7,7 @@ line, and when these fare differently the answer is that it depends, with each o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +15,7 @@ from enum import StrEnum
 from op25b.policy import scope
 from op25b.policy.information import OfferKind
 from op25b.policy.intervals import Address
-from op25b.policy.model import Phase, Pool
+from op25b.policy.model import Exemption, Phase, Pool
 from op25b.policy.places import Place
 from op25b.policy.reasons import Decision, Reason, Remedy
 from op25b.policy.verdict import SMTP, SUBMISSION, Judge, Verdict
@@ -160,12 +161,23 @@ def _sources(judge: Judge, situation: Situation) -> list[Place]:
     said = situation.source
     if situation.uses is Uses.HOSTING:
         lines = {offer.line for offer in policy.information.of(OfferKind.HOSTING)} - {None}
-        found = [Place(pool=number) for number, pool in enumerate(policy.pools) if pool.line in lines]
+        found = _pools(judge, lambda pool: pool.line in lines)
     elif isinstance(said, Line):
-        found = [Place(pool=number) for number, pool in enumerate(policy.pools) if said.may_be(pool)]
+        found = _pools(judge, said.may_be)
     else:
         found = [judge.sources.of(said)] if said is not None else []
     return found or [Place()]
+
+
+def _pools(judge: Judge, wanted: Callable[[Pool], bool]) -> list[Place]:
+    """One pool of each meaning: a provider may have thousands that differ in their prefixes alone."""
+    found: dict[object, Place] = {}
+    for number, pool in enumerate(judge.policy.pools):
+        if wanted(pool):
+            phases = tuple(phase.name for phase in judge.phases_of[number])
+            meaning = (pool.line, pool.region, pool.assignment, pool.contract, phases)
+            found.setdefault(meaning, Place(pool=number))
+    return list(found.values())
 
 
 def _servers(judge: Judge, situation: Situation) -> list[Place]:
@@ -212,10 +224,13 @@ def _affected(verdict: Verdict, coming: bool) -> Affected:
 
 def _begins(judge: Judge, source: Place, destination: Place, port: int, at: datetime) -> datetime | None:
     """The first instant after `at` at which the block holds; None if it holds already, or never will."""
-    if port != SMTP or judge.decide(source, destination, at).decision is Decision.BLOCK:
+    if port != SMTP or source.pool < 0 or judge.decide(source, destination, at).decision is Decision.BLOCK:
         return None
-    later = sorted(moment for moment in scope.moments(judge.policy) if moment > at)
-    return next((at for at in later if judge.decide(source, destination, at).decision is Decision.BLOCK), None)
+    exemptions = (judge.policy.exemptions[number] for number in (*source.exemptions, *destination.exemptions))
+    tables: list[Phase | Exemption] = [*judge.phases_of[source.pool], *exemptions]
+    spans = ((table.from_, table.until) for table in tables)
+    later = sorted({moment for span in spans for moment in span if moment is not None and moment > at})
+    return next((each for each in later if judge.decide(source, destination, each).decision is Decision.BLOCK), None)
 
 
 _USELESS = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from op25b.answers.blocks import Section
 from op25b.answers.causes import Cause, blocks, heading
-from op25b.answers.naming import called
+from op25b.answers.naming import distinct
 from op25b.answers.pages.subject import Subject
 from op25b.answers.reply import reply
 from op25b.answers.situation import Affected, Line, Server, Situation, Symptom, Uses, answer
@@ -82,8 +82,8 @@ def _asks(subject: Subject, address: Address | None) -> Iterator[Ask]:
         ),
     )
     if address is None:
-        pools = {called(pool, subject.policy, say): pool.name for pool in reversed(subject.policy.pools)}
-        lines = [Choice(name, line) for line, name in reversed(pools.items())]
+        pools = distinct(subject.policy.pools, subject.policy, say)
+        lines = [Choice(pool.name, line) for line, pool in pools.items()]
         outside = Choice(ELSEWHERE, say("Another provider, a company, a school, abroad"))
         yield Ask("line", say("Which line do you use now?"), (*lines, outside, Choice(UNKNOWN, say("I do not know"))))
     yield Ask(

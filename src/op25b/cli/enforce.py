@@ -14,7 +14,7 @@ import typer
 from op25b.cli import instants, output, policyfile
 from op25b.cli.storeurl import StoreUrl
 from op25b.enforcement import apply as enforcement
-from op25b.enforcement.generations import Records
+from op25b.enforcement.generations import STATE, Records
 from op25b.enforcement.netlink import Netlink
 from op25b.enforcement.verify import Difference, live_difference, live_members
 from op25b.policy import scope
@@ -22,7 +22,6 @@ from op25b.policy.model import Policy
 from op25b.ruleset.compare import Change
 from op25b.ruleset.lower import lower
 
-STATE = Path("/var/lib/op25b/enforcement")
 LOOKS, LOOK_SECONDS = 3, 0.5
 
 PolicyPath = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")]

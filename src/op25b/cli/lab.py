@@ -21,8 +21,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from op25b.cli import output, policyfile
 from op25b.errors import UserError
 from op25b.lab import Lab, attach, default_directory, down, lab_names, pages, up
+from op25b.lab.announcing import Announcements
 from op25b.lab.claims import Claims, read_claims
-from op25b.lab.report import NOT_YET, Row, rows
+from op25b.lab.report import NOT_HERE, Row, rows
 from op25b.lab.stage import FASTER, in_lab, provider
 from op25b.lab.story import stories
 from op25b.lab.trial import Sent, Trial
@@ -148,9 +149,11 @@ def _tried(path: Path, text: str, policy: Policy, claims: Claims, stays: bool, b
     with _lab(path, text, policy, claims, stays) as lab:
         now = datetime.now(ZoneInfo(policy.provider.time_zone))
         tries, visits = Trials(lab, text, policy, claims, now), Visits(lab, policy, claims)
+        announcements = Announcements(lab, text, claims)
         trials = [
             *_with_bar(bars, lab, len(tries.steps()), tries.run),
             *_with_bar(bars, lab, len(visits.all()), visits.run),
+            *_with_bar(bars, lab, len(announcements.all()), announcements.run),
         ]
         return _Tried(trials, lab.mail_program, tries.left_out())
 
@@ -237,10 +240,9 @@ def _print(trials: list[Trial], found: list[Row]) -> None:
             output.text("")
     for line in stories(trials):
         output.text(line)
-    shown, differing, later = (sum(row.ok is state for row in found) for state in (True, False, None))
+    shown, differing, left = (sum(row.ok is state for row in found) for state in (True, False, None))
     output.text(
-        f"{shown} claims shown by {len(trials)} attempts, {differing} differ, "
-        f"{later} {NOT_YET} (parts of the service still to come)"
+        f"{shown} claims shown by {len(trials)} attempts, {differing} differ" + (f", {left} {NOT_HERE}" if left else "")
     )
 
 

@@ -16,7 +16,9 @@ from op25b.cli.notify_run import Run
 from op25b.cli.stores import STORE, Json, Url, Who, Why
 from op25b.errors import UserError
 from op25b.policy.model import Policy
+from op25b.portal.setup.programs import menus
 from op25b.rollout import recipients, reports, stages
+from op25b.rollout.content import Subject
 from op25b.rollout.recipients import Person
 from op25b.rollout.records import Records
 from op25b.rollout.stages import Stage
@@ -28,6 +30,16 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 RATE = 90.0
 """Below what a submission server takes for a stolen password by default: 1000 recipients within 10 minutes."""
 FAULTS_SHOWN = 20
+
+Server = Annotated[
+    str | None, typer.Option("--server", metavar="HOST[:PORT]", help="op25b's submission; else the policy's.")
+]
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", metavar="FILE", help="Its password, in a file of its own.")
+]
+Authority = Annotated[
+    Path | None, typer.Option("--ca", metavar="FILE", help="Trust these certificates (PEM), not the system's.")
+]
 
 
 @app.command()
@@ -41,16 +53,10 @@ def notify(
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="As it stands then; now if left out.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the notice and the numbers; send nothing.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out bad rows instead of stopping.")] = False,
-    server: Annotated[
-        str | None, typer.Option("--server", metavar="HOST[:PORT]", help="op25b's submission; else the policy's.")
-    ] = None,
+    server: Server = None,
     user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="The account that sends.")] = None,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", metavar="FILE", help="Its password, in a file of its own.")
-    ] = None,
-    ca: Annotated[
-        Path | None, typer.Option("--ca", metavar="FILE", help="Trust these certificates (PEM), not the system's.")
-    ] = None,
+    password_file: PasswordFile = None,
+    ca: Authority = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="ADDRESS", help="The sender; else the policy's mail contact.")
     ] = None,
@@ -109,7 +115,8 @@ def _run(
     if notice is None:
         what = "no notice is due" if stage is None else f"there is no {stage} notice"
         raise UserError(f"phase {name}: {what} at {when.isoformat()}; `op25b rollout` shows the notices of each phase")
-    texts = Texts(policy, phase, notice, when, locale.speakers(zone), portal.rstrip("/") if portal else None)
+    subject = Subject(policy, phase, notice, when, menus())
+    texts = Texts(subject, locale.speakers(zone), portal.rstrip("/") if portal else None)
     return Run(policy, phase, notice, people, texts, by)
 
 

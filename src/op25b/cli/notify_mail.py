@@ -17,9 +17,10 @@ from op25b.answers.remedies import submission_servers
 from op25b.cli import output
 from op25b.cli.notify_run import Run
 from op25b.errors import UserError
+from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.model import ContactKind, Policy
 from op25b.processes import secret_files
-from op25b.rollout.content import STARTTLS, SUBDOMAIN
+from op25b.rollout.content import STARTTLS
 from op25b.rollout.mail import Sender, compose
 from op25b.rollout.records import Mail, Records
 from op25b.rollout.sending import IMPLICIT_TLS, Sending, Server

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from op25b.enforcement import nflog, requests
+from op25b.enforcement import inventory, kernel, nflog, requests
 from op25b.enforcement.enforcer_metrics import Enforced
 from op25b.enforcement.live import Full, LiveSets, NoLiveSets, Repaired
 from op25b.enforcement.members import Members, bounds, count, lengths
@@ -56,6 +56,7 @@ class Duties:
             Type.SEEN: self._seen,
             Type.SEEN_KEPT: self._seen_kept,
             Type.NFLOG: self._nflog,
+            Type.REPORT: self._report,
         }
 
     def do(self, session: Session, kind: Type, payload: bytearray) -> list[Answer]:
@@ -155,6 +156,19 @@ class Duties:
             raise Refused(Code.MALFORMED, "a group is two octets")
         (group,) = requests.GROUP.unpack(payload)
         yield self._done(), nflog.opened(group)
+
+    def _report(self, session: Session, payload: bytearray) -> Iterator[Answer]:
+        _empty(payload)
+        report = kernel.steady(self.link, self._looked)
+        yield requests.frame(Type.REPORTED, requests.pack_report(report))
+        yield self._done()
+
+    def _looked(self) -> requests.Kernel:
+        state = kernel.in_force(self.link)
+        counters = inventory.read_counters(self.link, kernel.NAME) if state.current is not None else {}
+        chains = kernel.fingerprints(self.link, state.current) if state.current is not None else {}
+        packets = {name: counter.packets for name, counter in counters.items()}
+        return requests.Kernel(state.current, state.pending_ms, packets, chains)
 
     def _done(self, repaired: Repaired | None = None) -> bytes:
         sizes = self._sets.sizes()  # first: it may find that the sets were made anew

@@ -15,7 +15,7 @@ import numpy as np
 
 from op25b.enforcement import requests
 from op25b.enforcement.members import Delta, Members, Rows
-from op25b.enforcement.requests import HEADER, Attempts, Code, Refused, Seen, State, Type
+from op25b.enforcement.requests import HEADER, Attempts, Code, Kernel, Refused, Seen, State, Type
 from op25b.ruleset.live import SetKind
 
 _PATIENCE = 30.0
@@ -129,6 +129,11 @@ class Client:
     def seen_kept(self) -> None:
         """What `seen` said last is safe."""
         self._done(Type.SEEN_KEPT)
+
+    def report(self) -> Kernel:
+        """What is in force, and what its rules have counted."""
+        (found,) = [requests.unpack_report(payload) for payload in self._answers(Type.REPORT, Type.REPORTED)]
+        return found
 
     def nflog(self, group: int) -> socket.socket:
         """A socket that gets the records of an NFLOG group. Refused BUSY: somebody else has it."""

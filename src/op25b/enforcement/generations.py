@@ -16,6 +16,7 @@ from op25b.policy.load import load
 from op25b.ruleset.lower import lower
 from op25b.ruleset.rules import Ruleset
 
+STATE = Path("/var/lib/op25b/enforcement")
 KEPT = 10
 """Generations kept for rollback, besides the ones in the kernel."""
 

@@ -7,9 +7,10 @@ answered by one frame, by several where an answer is long (the last of them DONE
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -51,10 +52,13 @@ class Type(IntEnum):
     """What SEEN answered is safe: without this, the next answer holds it again."""
     NFLOG = 10
     """A descriptor of an NFLOG group comes with the answer."""
+    REPORT = 11
+    """What is in force, and what its rules have counted."""
 
     DONE = 128
     MEMBERS = 129
     ATTEMPTS = 130
+    REPORTED = 131
     REFUSED = 255
 
 
@@ -105,6 +109,16 @@ class Attempts:
     sources: Rows
     packets: NDArray[np.uint64]
     octets: NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What the kernel holds. `generation` None: nothing is in force; `chains`: fingerprints of its rules, by name."""
+
+    generation: int | None
+    pending_ms: int | None
+    counters: dict[str, int]
+    chains: dict[str, str]
 
 
 Seen = dict[str, Attempts]
@@ -238,6 +252,22 @@ def unpack_seen(payload: bytes) -> tuple[str, Attempts]:
     found.end()
     counts = np.ascontiguousarray(rows[:, width:]).view(">u8").astype(np.uint64)
     return _NAMES[number], Attempts(rows[:, :width], counts[:, 0], counts[:, 1])
+
+
+def pack_report(report: Kernel) -> bytes:
+    """The content of REPORTED: JSON. Refused: it is too long."""
+    packed = json.dumps(asdict(report)).encode()
+    if len(packed) > MOST:
+        raise Refused(Code.TOO_MANY, f"at most {MOST} octets an answer")
+    return packed
+
+
+def unpack_report(payload: bytes) -> Kernel:
+    """Refused."""
+    try:
+        return Kernel(**json.loads(payload))
+    except (ValueError, TypeError):
+        raise Refused(Code.MALFORMED, "the report is none") from None
 
 
 def pack_refusal(refused: Refused) -> bytes:

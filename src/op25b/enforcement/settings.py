@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from op25b.enforcement.generations import STATE
 from op25b.policy.table import Table
 from op25b.processes.settings import File
 
@@ -32,3 +33,7 @@ class Follower(Table):
 
     enforcer: File = SOCKET
     """The enforcer's socket."""
+    name: str | None = None
+    """What the console calls this host; without it, the host's own name."""
+    state: File = STATE
+    """Where `op25b apply` keeps what was applied: the console is told when the kernel holds other rules."""

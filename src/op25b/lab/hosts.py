@@ -43,6 +43,14 @@ class Mailbox:
                 return message
         return None
 
+    def addressed_to(self, address: str) -> email.message.Message | None:
+        """The delivered message whose To holds the address, or None."""
+        for file in self.path.glob("new/*"):
+            octets = file.read_bytes()
+            if address.encode() in octets and address in (message := email.message_from_bytes(octets)).get("To", ""):
+                return message
+        return None
+
     def wait(self, token: str, seconds: float) -> email.message.Message | None:
         """Like find, but gives a message on its way that long to arrive."""
         deadline = time.monotonic() + seconds

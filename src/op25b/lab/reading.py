@@ -34,21 +34,22 @@ def read(html: str) -> Page:
     reader = _Reader()
     reader.feed(html)
     reader.close()
-    return Page(_plain("".join(reader.words)), tuple(reader.links), tuple(reader.forms))
+    return Page(plain("".join(reader.words)), tuple(reader.links), tuple(reader.forms))
 
 
 def missing(text: str, words: Sequence[str]) -> str | None:
     """The first of some words that does not come after the ones before it; None: all are there, in this order."""
     at = 0
     for each in words:
-        found = text.find(_plain(each), at)
+        found = text.find(plain(each), at)
         if found < 0:
             return each
         at = found + 1
     return None
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """With white space made one space."""
     return re.sub(r"\s+", " ", text).strip()
 
 

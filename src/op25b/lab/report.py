@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from op25b.lab.claims import Claim, Claims
 from op25b.lab.trial import Trial
 
-NOT_YET = "not yet"
 NOT_HERE = "not without root"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One claim. `ok` is None for a claim that belongs to a part which is not built yet, or cannot run here."""
+    """One claim. `ok` is None for a claim that cannot be shown here."""
 
     claim: Claim
     expected: str
@@ -48,8 +47,6 @@ def rows(
 
 
 def _row(claim: Claim, trials: list[Trial]) -> Row:
-    if not claim.tries:
-        return Row(claim, claim.title, NOT_YET, None)
     expected = "; ".join(dict.fromkeys(f"{trial.tried}: {trial.expected}" for trial in trials))
     observed = "; ".join(dict.fromkeys(f"{trial.tried}: {trial.observed}" for trial in trials))
     return Row(claim, expected, observed or "nothing was tried", bool(trials) and all(trial.ok for trial in trials))

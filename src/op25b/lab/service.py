@@ -22,6 +22,7 @@ from op25b.lab.certificates import Authority
 from op25b.lab.holder import WORK
 from op25b.lab.hosts import Lab
 from op25b.lab.namespaces import environment
+from op25b.lab.plan import LabPlan
 from op25b.lab.servers import HOME_DOMAIN, PASSWORD, Account, Service
 from op25b.store import Store, upgrade
 from op25b.store.audit import By
@@ -85,6 +86,8 @@ def make_store(lab: Lab, now: datetime) -> None:
     assert not faults
     at_home = {way.account for server in lab.plan.mail_servers for way in server.smart_hosts}
     new = []
+    if lab.plan.accounts:
+        new.append(New(name := notices_account(lab.plan).name, Hasher(os.urandom).make(PASSWORD), frozenset({name})))
     for line in lines:
         assert line.secret is not None
         if line.name in at_home:
@@ -101,6 +104,12 @@ def make_store(lab: Lab, now: datetime) -> None:
         finally:
             store.close()
         shutil.copy(f"{outside}/{_STORE}", lab.files / _STORE)
+
+
+def notices_account(plan: LabPlan) -> Account:
+    """Pure: the account from which the provider's own notices are sent."""
+    first = next(iter(plan.accounts.values()))
+    return Account(f"notices@{first.name.partition('@')[2]}", first.server)
 
 
 def write_services(lab: Lab, authority: Authority, policy: str) -> None:

@@ -10,6 +10,8 @@ from datetime import date, datetime, time
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+SUBDOMAIN = "{subdomain}"
+"""What stands for the sub-domain of a customer's address in the name of a host (claim S7)."""
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)|\{subdomain\}")
 _CLOSED = re.compile(r"(\d\d)-(\d\d)(?:/(\d\d)-(\d\d))?")

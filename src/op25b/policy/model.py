@@ -61,7 +61,7 @@ class Hours(Table):
     opens: time
     closes: time
     holidays: Literal["closed", "open"] = "closed"
-    """Whether the desk is closed on the public holidays of the provider's country."""
+    """Whether the desk is closed on the public holidays of the provider's country, if their calendar is known."""
     closed: tuple[Annotated[str, AfterValidator(closed_day)], ...] = Field(default=(), strict=False)
     """Days of the year closed besides: `MM-DD` or `MM-DD/MM-DD`, both ends included, over the new year too."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,26 +12,28 @@ from op25b.answers.contacts import contacts
 from op25b.answers.naming import names
 from op25b.answers.remedies import advice, submission_servers
 from op25b.answers.speech import Speaker, mark
+from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.information import OfferKind
 from op25b.policy.model import Assignment, ContactKind, OwnServer, Phase, Policy
 from op25b.policy.reasons import Remedy
 from op25b.policy.scope import first_miss
+from op25b.policy.table import Words
 from op25b.policy.verdict import SMTP
-from op25b.rollout.programs import PROGRAMS
 from op25b.rollout.stages import Notice, Stage
 
 STARTTLS = 587
-SUBDOMAIN = "{subdomain}"
+Programs = Sequence[tuple[Words, Words]]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a notice is about. `at`: when it is told."""
+    """What a notice is about. `at`: when it is told. `programs`: mail programs, and where each keeps its settings."""
 
     policy: Policy
     phase: Phase
     notice: Notice
     at: datetime
+    programs: Programs
 
     @property
     def server(self) -> OwnServer | None:
@@ -203,9 +205,9 @@ class _Writer:
             yield Paragraph(say.paragraph(self._advice(*remedies)))
         if self._policy.home_servers == "smart-host":
             yield Paragraph(say.paragraph(self._advice(Remedy.USE_SMART_HOST)))
-        if server is not None:
+        if server is not None and (programs := self._subject.programs):
             yield Paragraph(say("Where common mail programs keep these settings:"))
-            yield Definitions(tuple((say.pick(name), say.pick(place)) for name, place in PROGRAMS))
+            yield Definitions(tuple((say.pick(name), say.pick(menus)) for name, menus in programs))
 
     def _settings(self, server: OwnServer) -> Iterator[tuple[str, str]]:
         say = self._say

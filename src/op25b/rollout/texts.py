@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
 from functools import lru_cache
 
 from op25b.answers.blocks import Page
 from op25b.answers.speech import LANGUAGES, Language
-from op25b.policy.model import Phase, Policy
+from op25b.policy.fields import SUBDOMAIN
+from op25b.policy.model import Policy
 from op25b.rollout import rendering
-from op25b.rollout.content import SUBDOMAIN, Subject, page
+from op25b.rollout.content import Subject, page
 from op25b.rollout.mail import Rendered
 from op25b.rollout.recipients import Person
 from op25b.rollout.rendering import Letterhead, Sheet, Speakers
-from op25b.rollout.stages import Notice
 
 
 class Texts:
-    """Of one notice, as it is told at the instant `at`. `portal`: the address of the provider's pages, if there are."""
+    """Of one notice. `portal`: the address of the provider's pages, if there are any."""
 
-    def __init__(
-        self, policy: Policy, phase: Phase, notice: Notice, at: datetime, speakers: Speakers, portal: str | None
-    ) -> None:
-        self._policy, self._phase, self._notice, self._at = policy, phase, notice, at
-        self._speakers = speakers
-        display = policy.provider.display
+    def __init__(self, subject: Subject, speakers: Speakers, portal: str | None) -> None:
+        self._subject, self._speakers = subject, speakers
+        display, at = subject.policy.provider.display, subject.at
         self.head = Letterhead({each: speakers[each].pick(display) for each in LANGUAGES}, portal)
         self.day = {each: speakers[each].day(at.astimezone(speakers[each].zone).date()) for each in LANGUAGES}
         # a page for each sub-domain of customers' addresses at most; the bound is for hostile lists
@@ -32,11 +29,11 @@ class Texts:
         self._mail = lru_cache(maxsize=1024)(self._made_mail)
 
     def mail(self, person: Person) -> Rendered:
-        return self._mail(person.languages, sub_domain(self._policy, person.email))
+        return self._mail(person.languages, sub_domain(self._subject.policy, person.email))
 
     def sheet(self, person: Person) -> Sheet:
         """A letter, or a fax if there is a number."""
-        part = sub_domain(self._policy, person.email)
+        part = sub_domain(self._subject.policy, person.email)
         pages = {language: self._page(language, part) for language in person.languages}
         say = self._speakers[person.languages[0]]
         name = say("{name}", name=person.name) if person.name else ""
@@ -52,7 +49,7 @@ class Texts:
         return made(self.sheet(person), self.head, self._speakers, self.day)
 
     def _made_page(self, language: Language, part: str | None) -> Page:
-        subject = Subject(_filled(self._policy, part), self._phase, self._notice, self._at)
+        subject = replace(self._subject, policy=_filled(self._subject.policy, part))
         return page(subject, self._speakers[language])
 
     def _made_mail(self, languages: tuple[Language, ...], part: str | None) -> Rendered:

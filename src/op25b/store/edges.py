@@ -21,7 +21,7 @@ class Report:
 
     `generation`: what is in force there, None: nothing; `policy_at`, `applied_at`: of its record, ISO 8601;
     `seconds_to_confirm`: it is taken back then unless it is confirmed; `counters`: packets by the name of a rule;
-    `live`: exempt prefixes; `drift`: what is otherwise than it was applied, or than the policy says now;
+    `live`: exempt prefixes; `drift`: what is otherwise than it was applied;
     `in_step`: the live sets follow the store; `amiss`: members found wrong at the last look at all of them.
     """
 

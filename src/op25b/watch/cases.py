@@ -184,11 +184,14 @@ def seen_again(connection: Connection, case: Case, seen: Seen, by: By) -> Case:
 def step(connection: Connection, case: Case, taken: Step, by: By) -> Case:
     """Move a case on, with all that hangs on it, in one transaction with the evidence that it holds.
 
-    Raises NotPossible where the case's state does not allow it. Call it last in the transaction: it notes changes.
+    Raises NotPossible where the case's state does not allow it, or there is nobody to quarantine. Call it last in the
+    transaction: it notes changes.
     """
     state = after(case.state, taken)
     if state is None:
         raise NotPossible(f"case {case.id} is {case.state}: {taken} is not possible")
+    if taken is Step.QUARANTINE and case.subscriber is None:
+        raise NotPossible(f"nobody is known to hold {case.prefix}, so that nobody can be quarantined")
     values: dict[str, Any] = {"state": state}
     if taken is Step.NOTICE:
         values |= {"notice": f"watch/{case.kind}", "noticed_at": by.at}

@@ -101,7 +101,7 @@ def portal(store: Store) -> Iterator[Portal]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # playwright keeps an event loop in this thread, and there is room for one
 def browser() -> Iterator[Browser]:
     with chromium() as made:
         yield made

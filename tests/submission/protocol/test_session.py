@@ -262,3 +262,15 @@ def test_no_such_character(text: str) -> None:
     session.decide(ACCEPT)
     assert session.next_event() is None
     assert session.data_to_send().endswith(b"501 5.5.4 Bad parameter value\r\n")
+
+
+@pytest.mark.parametrize(
+    ("client", "shown"),
+    [
+        ("", b"220 mail.example.net ESMTP\r\n"),
+        ("192.0.2.7", b"220 mail.example.net ESMTP sees you at [192.0.2.7]\r\n"),
+        ("2001:db8::7", b"220 mail.example.net ESMTP sees you at [IPv6:2001:db8::7]\r\n"),
+    ],
+)
+def test_a_client_is_told_where_it_comes_from(client: str, shown: bytes) -> None:
+    assert Session(Settings.relay("mail.example.net"), tls=False, client=client).banner() == shown

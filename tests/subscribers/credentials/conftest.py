@@ -17,7 +17,7 @@ from op25b.subscribers.credentials.applications import Applications
 from op25b.subscribers.credentials.issuing import Issuing
 from op25b.subscribers.credentials.proofs import Away
 from op25b.subscribers.credentials.tries import Allowance, Tries
-from op25b.subscribers.lockout import Limits, Lockout
+from op25b.subscribers.lockout import Address, Limits, Lockout
 from tests.subscribers.conftest import House
 
 MOST = 5
@@ -33,7 +33,7 @@ class Mailboxes:
     asked: int = 0
     away: bool = False
 
-    async def check(self, address: str, password: str) -> bool:
+    async def check(self, address: str, password: str, visitor: Address) -> bool:
         self.asked += 1
         if self.away:
             raise Away("it is being repaired")

@@ -11,6 +11,7 @@ import trustme
 
 from op25b.subscribers.credentials.pop_login import PopLogin, PopServer
 from op25b.subscribers.credentials.proofs import Away
+from tests.subscribers.credentials.conftest import VISITOR
 from tests.support.dovecot import NEEDED, Dovecot, pop_tls
 from tests.support.service import free_ports
 
@@ -32,7 +33,7 @@ def asked(server: PopServer, address: str, password: str, context: ssl.SSLContex
         AUTHORITY.configure_trust(context)
     login = PopLogin(server, context)
     try:
-        return asyncio.run(login.check(address, password))
+        return asyncio.run(login.check(address, password, VISITOR))
     finally:
         login.close()
 
@@ -52,6 +53,11 @@ def test_over_tls_from_the_first_byte_and_by_stls(dovecot: Dovecot) -> None:
 def test_a_server_that_knows_users_by_their_local_part(dovecot: Dovecot) -> None:
     server = PopServer(host="localhost", port=dovecot.pop3s, user_name="local-part")
     assert asked(server, "hanako@imart.example", "ひみつ")
+
+
+def test_the_server_hears_who_asks(dovecot: Dovecot) -> None:
+    assert asked(implicit(dovecot), TARO, "himitsu 1")
+    assert f"rip={VISITOR}" in dovecot.log()
 
 
 def test_a_line_end_is_no_second_command(dovecot: Dovecot) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from op25b.answers.blocks import Block, Bullets, Definitions, Link, Page, Paragraph, Section, Steps
-from op25b.answers.naming import called
+from op25b.answers.naming import distinct
 from op25b.answers.pages.subject import Subject
 from op25b.answers.phases import early, not_fixed
 from op25b.answers.reasons import second_condition
@@ -86,7 +86,7 @@ def not_affected(subject: Subject) -> Iterator[Block]:
         )
     items.append(say("Customers who send on port 587 or 465 (SMTP over SSL): these ports stay open on every line."))
     if subject.left_out:
-        lines = dict.fromkeys(called(pool, subject.policy, say) for pool in subject.left_out)
+        lines = distinct(subject.left_out, subject.policy, say)
         items.append(say("Customers with one of these lines: {lines}", lines=say.listed(lines)))
     items.append(webmail(subject))
     items += [say("Users of {service}", service=name) for name in _services(subject)]

@@ -12,11 +12,12 @@ from op25b.answers.phases import days, early
 from op25b.answers.remedies import subdomain
 from op25b.answers.reply import no_direct_delivery, others_submission, security_software
 from op25b.answers.speech import Speaker, mark
+from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.information import OfferKind
 
 _USER_NAMES = {
     "pop-account": mark("the same as that of your POP account"),
-    "mail-address": mark("your mail address"),
+    "mail-address": mark("your own mail address"),
     "issued": mark("the one that was issued to you for SMTP AUTH"),
 }
 _PASSWORDS = {
@@ -59,7 +60,7 @@ def own(subject: Subject) -> Iterator[Block]:
             say("SMTP AUTH (authentication when sending): on"),
         )
     )
-    if "{subdomain}" in subject.host:
+    if SUBDOMAIN in subject.host:
         yield Paragraph(subdomain(say))
     yield settings(subject)
     yield Paragraph(say("The settings for receiving mail stay as they are."))
@@ -163,7 +164,7 @@ def home(subject: Subject, *, full: bool = True) -> Iterator[Block]:
             )
         )
         yield Paragraph(not_supported(say))
-        if "{subdomain}" in subject.host:
+        if SUBDOMAIN in subject.host:
             yield Paragraph(subdomain(say))
         if full:
             yield from samples(subject)

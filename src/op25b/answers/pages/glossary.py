@@ -28,8 +28,8 @@ _TERMS = (
         "port-587",
         mark("Port 587"),
         mark(
-            "The number of the submission port. The connection is protected by STARTTLS. Providers that restrict port "
-            "25 leave it open, so it can be used wherever you are."
+            "The number of the submission port. The connection is protected by STARTTLS. Providers that restrict "
+            "port 25 leave it open, so it works over their lines too."
         ),
     ),
     (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from op25b.answers.blocks import Block, Bullets, Link, Page, Paragraph, Question, Section
 from op25b.answers.causes import no_pop_before_smtp
-from op25b.answers.naming import called
+from op25b.answers.naming import distinct
 from op25b.answers.pages import about, affected, avoid
 from op25b.answers.pages.subject import Subject
 from op25b.answers.phases import in_time, not_fixed
@@ -114,7 +114,7 @@ def _own_server(subject: Subject) -> Iterator[Block]:
 def _left_out(subject: Subject) -> Iterator[Block]:
     """Claims L5, F2, N5, I10."""
     say = subject.say
-    lines = list(dict.fromkeys(called(pool, subject.policy, say) for pool in subject.left_out))
+    lines = distinct(subject.left_out, subject.policy, say)
     if lines:
         yield Paragraph(say("These are not covered; with them you can go on sending mail as before."))
         yield Bullets(tuple(lines))

@@ -78,7 +78,7 @@ _SAMPLES = (
     ("Exim", "exim", _EXIM),
     ("sendmail", "sendmail", _SENDMAIL),
     ("OpenSMTPD", "opensmtpd", _OPENSMTPD),
-    ("Microsoft Exchange Server", "powershell", _EXCHANGE),
+    ("Microsoft Exchange", "powershell", _EXCHANGE),
 )
 _LEAD = mark(
     "Samples. In place of USER and PASSWORD put what SMTP AUTH asks for. The sender address of the mail should be one "

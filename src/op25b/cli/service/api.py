@@ -1,4 +1,4 @@
-"""The HTTP interface to exemptions: it reads and writes the store, and has no socket to the enforcer."""
+"""The operators' HTTP interface: it has the store and the spool, and no socket to the enforcer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def made(present: Present, settings: Api) -> Part:
         def reread() -> Policy:
             return present.reread()[1]
 
-        job.work(bound, settings.tokens_file, present.config.store, present.policy, reread, numbers.of(), parent)
+        config = present.config
+        spool = config.submission.spool if config.submission is not None else None
+        job.work(bound, settings.tokens_file, config.store, spool, present.policy, reread, numbers.of(), parent)
 
     def check(config: Config, policy: Policy) -> None:
         tokens.read(settings.tokens_file)

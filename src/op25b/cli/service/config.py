@@ -19,6 +19,7 @@ from op25b.policy.faults import Fault
 from op25b.policy.model import Port, Table
 from op25b.policy.positions import Positions
 from op25b.portal.api.config import Api
+from op25b.portal.console.config import Console
 from op25b.portal.public.config import Portal
 from op25b.processes.settings import FOLDER, File
 from op25b.submission import config as mail
@@ -26,7 +27,7 @@ from op25b.submission.config import Accounts, Address, Pop, Postfix, Relay, Subm
 from op25b.subscribers.accounting.config import LeaseServer
 from op25b.watch.settings import Watching
 
-PARTS = ("submission", "leases", "enforcer", "follower", "watch", "api", "portal")
+PARTS = ("submission", "leases", "enforcer", "follower", "watch", "api", "portal", "console")
 OF_MAIL = ("relay", "pop", "accounts", "postfix")
 
 
@@ -59,6 +60,7 @@ class Config(Table):
     watch: Watching | None = None
     api: Api | None = None
     portal: Portal | None = None
+    console: Console | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:

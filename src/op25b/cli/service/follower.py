@@ -27,7 +27,7 @@ def made(present: Present, table: Follower) -> Part:
     numbers = board()
 
     def run(parent: int) -> None:
-        job.work(present.config.store, table.enforcer, numbers.of(), logs.start("follower"), parent)
+        job.work(present.config.store, table, numbers.of(), logs.start("follower"), parent)
 
     return Part([part.job("follower", run, numbers)], [part.shown("follower", numbers)])
 
@@ -39,7 +39,7 @@ class Away(Exception):
 @contextmanager
 def within(store: Store, table: Follower, numbers: Board) -> Iterator[Callable[[Merged], None]]:
     """A follower in this process, and what tells it of a merge: returns when the filter has it, or raises Away."""
-    following = job.following(store, table.enforcer, numbers.of(), logs.start("follower"))
+    following = job.following(store, table, numbers.of(), logs.start("follower"))
 
     def after(merged: Merged) -> None:
         if merged.changed and not following.changed(merged.changed):

@@ -15,7 +15,7 @@ from op25b.processes import health, listening, logs, privilege
 from op25b.processes.notify import Notifier
 from op25b.processes.supervisor import Job, Supervisor
 
-Only = Literal["submission", "relay", "postfix", "leases", "enforcer", "follower", "watch", "api", "portal"]
+Only = Literal["submission", "relay", "postfix", "leases", "enforcer", "follower", "watch", "api", "portal", "console"]
 
 
 def serve(path: Path, only: Only | None = None) -> int:
@@ -106,7 +106,11 @@ def _parts(present: Present, only: Only | None) -> list[Part]:
         from op25b.cli.service import portal
 
         parts.append(portal.made(present, config.portal))
-    if only is None and any((config.leases, config.api, config.portal)):
+    if config.console is not None and only in (None, "console"):
+        from op25b.cli.service import console
+
+        parts.append(console.made(present, config.console))
+    if only is None and any((config.leases, config.api, config.portal, config.console)):
         from op25b.cli.service import upkeep
 
         parts.append(upkeep.made(present))

@@ -36,7 +36,7 @@ class Dialogue:
         if port == SUBMISSIONS:
             self._secure()
         code, lines = self.talk.reply()
-        self._note(name=lines[0].split(" ")[0])
+        self._note(name=lines[0].split(" ")[0], seen=_address_in(lines[0]))
         if code != 220:
             self._note(outcome=Outcome.FAILING, detail=str(code))
             return False
@@ -74,8 +74,7 @@ class Dialogue:
         code, lines = self.talk.ask(f"EHLO [{tag}{self.made.source.partition('%')[0]}]")
         if code != 250:
             raise NotSmtp
-        seen = re.search(r"\[(?:IPv6:)?([0-9A-Fa-f.:]{2,45})\]", lines[0])
-        self._note(seen=seen.group(1) if seen else "")
+        self._note(seen=_address_in(lines[0]) or self.made.seen)
         pairs = (line.partition(" ") for line in lines[1:])
         return {keyword.upper(): rest for keyword, _, rest in pairs}
 
@@ -95,6 +94,12 @@ class Dialogue:
 
     def _note(self, **more: Any) -> None:
         self.made = replace(self.made, **more)
+
+
+def _address_in(line: str) -> str:
+    """Ours, as many servers show it in their greeting or in their reply to EHLO."""
+    found = re.search(r"\[(?:IPv6:)?([0-9A-Fa-f.:]{2,45})\]", line)
+    return found.group(1) if found else ""
 
 
 def log_in(made: Try, trust: Trust, account: str, password: str) -> Login:

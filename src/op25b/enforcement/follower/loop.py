@@ -1,6 +1,7 @@
 """When the follower acts: at a notice, at a time, at the end of something's absence; and once a minute on everything.
 
-Two threads: one that follows, and one that compares everything now and then, so that this holds nothing up.
+One thread follows; another compares everything now and then, and a third tells the store how this host stands, so that
+neither holds anything up.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from op25b.enforcement.follower.follower import Follower
 from op25b.enforcement.follower.metrics import Followed
 from op25b.enforcement.follower.outages import Outage
 from op25b.enforcement.follower.present import Forgotten
+from op25b.enforcement.follower.publishing import Publisher
 from op25b.enforcement.requests import Refused
 from op25b.errors import UserError
 from op25b.processes.board import Meters
@@ -29,6 +31,7 @@ RETRY_SECONDS = 0.5
 IDLE_SECONDS = 1.0
 """The feed is read so often although nobody tells of anything, and the clock is looked at: it may have been set."""
 AUDIT_SECONDS = 60.0
+PUBLISH_SECONDS = 30.0
 AUDIT_SHARE = 20
 """Comparing everything takes a twentieth of the time at most."""
 
@@ -36,7 +39,7 @@ AUDIT_SHARE = 20
 class Following:
     """A follower at work, in threads of its own from `start` to `close`. `dial` connects to the enforcer.
 
-    Of the store `store`, which stays the caller's.
+    Of the store `store`, which stays the caller's. `publisher`: tells the store how this host stands.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Following:
         now: Callable[[], datetime],
         meters: Meters,
         log: FilteringBoundLogger,
+        publisher: Publisher | None = None,
     ) -> None:
         self._follower = Follower(store, now, meters)
         self._store, self._dial, self._now, self._meters, self._log = store, dial, now, meters, log
@@ -53,7 +57,9 @@ class Following:
         self._enforcer = Outage("enforcer", log, lambda away: meters.set(Followed.ENFORCER_AWAY, away))
         self._ending = Event()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._threads = [Thread(target=each, name=each.__name__, daemon=True) for each in (self._follow, self._audit)]
+        self._publisher, self._amiss = publisher, 0
+        work = (self._follow, self._audit, *((self._publish,) if publisher else ()))
+        self._threads = [Thread(target=each, name=each.__name__, daemon=True) for each in work]
 
     def start(self) -> None:
         """Returns at once: until it is in step, the last ruleset stays in force."""
@@ -170,8 +176,17 @@ class Following:
             began = time.monotonic()
             # what is away is the other thread's to say
             with suppress(Away, Refused, UserError), self._dial() as enforcer:
-                if amiss := self._follower.audit(enforcer):
+                self._amiss = amiss = self._follower.audit(enforcer)
+                if amiss:
                     self._log.error("the live sets are not as they should be; reading everything anew", members=amiss)
                     self._follower.lose()
                     self._nudge()
             pause = max(AUDIT_SECONDS, AUDIT_SHARE * (time.monotonic() - began))
+
+    def _publish(self) -> None:
+        assert self._publisher is not None
+        while not self._ending.is_set():
+            # what is away is the other thread's to say; the console sees that nothing comes
+            with suppress(Away, Refused, UserError), self._dial() as enforcer:
+                self._publisher.publish(enforcer, self._follower.in_step, self._amiss)
+            self._ending.wait(PUBLISH_SECONDS)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from op25b.policy.table import Words
+from op25b.policy.watching import SenderKind
+from op25b.portal.desk.search import LONGEST
+from op25b.rollout import bulletins
 from op25b.subscribers.exemptions.criteria import Criterion
 from op25b.subscribers.exemptions.request import LONGEST_REASON, Asked
 from op25b.subscribers.exemptions.transitions import Kind, State
 from op25b.subscribers.leases.facts import NAME_OCTETS
+from op25b.watch.states import State as CaseState
 
 
 def _printable(text: str) -> str:
@@ -20,6 +26,9 @@ def _printable(text: str) -> str:
 
 Text = Annotated[str, Field(max_length=LONGEST_REASON), AfterValidator(_printable)]
 Short = Annotated[str, Field(max_length=NAME_OCTETS), AfterValidator(_printable)]
+
+
+Wanted = Annotated[str, Field(max_length=LONGEST), AfterValidator(_printable)]
 
 
 class Body(BaseModel):
@@ -129,3 +138,62 @@ class HistoryLine(BaseModel):
     who: str
     what: str
     why: str
+
+
+class CaseStep(Why):
+    """A step with a case. `seen`: the state that it was seen in; if it has another by now, nothing is changed."""
+
+    seen: CaseState
+
+
+class CaseFull(BaseModel):
+    """A case of the watch. `evidence`: headers and counts only."""
+
+    id: int
+    subscriber: str | None
+    prefix: str
+    kind: SenderKind
+    state: CaseState
+    first_at: AwareDatetime
+    last_at: AwareDatetime
+    attempts: int
+    targets: int
+    evidence: dict[str, Any]
+    notice: str | None
+    noticed_at: AwareDatetime | None
+    opened_at: AwareDatetime
+    closed_at: AwareDatetime | None
+
+
+class Confined(BaseModel):
+    """Somebody in quarantine."""
+
+    subscriber: str
+    case: int
+    since: AwareDatetime
+
+
+class NewBulletin(Body):
+    """An outage or maintenance. `from`: now if left out; `until` null: until further notice."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    kind: bulletins.Kind
+    ja: Text
+    en: Text
+    from_: AwareDatetime | None = Field(default=None, alias="from")
+    until: AwareDatetime | None = None
+
+    def draft(self, now: datetime) -> bulletins.Draft:
+        return bulletins.Draft(self.kind, Words(ja=self.ja, en=self.en), self.from_ or now, self.until)
+
+
+class BulletinShown(BaseModel):
+    """One that is kept."""
+
+    id: int
+    kind: bulletins.Kind
+    ja: str
+    en: str
+    from_: AwareDatetime = Field(alias="from")
+    until: AwareDatetime | None

@@ -10,7 +10,7 @@ from op25b.processes.settings import File
 
 
 class Api(Table):
-    """The HTTP interface to exemptions. It speaks plain HTTP: beyond this host, a proxy in front of it does the TLS."""
+    """The operators' HTTP interface. It speaks plain HTTP: beyond this host, a proxy in front of it does the TLS."""
 
     address: SingleAddress = IPv4Address("127.0.0.1")
     port: Port = 9528

@@ -17,7 +17,7 @@ from op25b.portal.api.bodies import (
     Terms,
     Why,
 )
-from op25b.portal.api.faults import Faults, Refused
+from op25b.portal.api.faults import Refused
 from op25b.portal.api.guard import Guard
 from op25b.portal.desk.context import Context
 from op25b.portal.staff.roles import Action, Person
@@ -31,14 +31,11 @@ PAGE = 100
 
 Number = Annotated[int, Path(ge=1, le=records.HIGHEST)]
 IfMatch = Annotated[str | None, Header(description="The ETag of the exemption that the step is for.", max_length=64)]
-_STATUSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Faults} for status in (401, 403, 404, 409, 412, 413, 422, 428, 429, 503)
-}
 
 
 def router(context: Context, guard: Guard) -> APIRouter:
     """All paths."""
-    made = APIRouter(responses=_STATUSES)
+    made = APIRouter()
     _reading(made, context, guard.needs(Action.SEE_EXEMPTIONS))
     _asking(made, context, guard.needs(Action.ASK_EXEMPTION))
     _deciding(made, context, guard.needs(Action.DECIDE_EXEMPTION))

@@ -36,6 +36,12 @@ class Faults(BaseModel):
     errors: list[Fault]
 
 
+STATUSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Faults} for status in (400, 401, 403, 404, 409, 412, 413, 422, 428, 429, 503)
+}
+"""How any path may end badly, for the OpenAPI document."""
+
+
 class Refused(Exception):
     """Ends a request with a status."""
 
@@ -84,7 +90,7 @@ def install(app: FastAPI, log: Any) -> None:
 
 def _away(log: Any, reason: str) -> JSONResponse:
     log.error("the store cannot be used", reason=reason)
-    return answer(503, "the exemptions cannot be reached at the moment; try again in a minute")
+    return answer(503, "the store cannot be reached at the moment; try again in a minute")
 
 
 def _fault(error: Mapping[str, Any]) -> Fault:

@@ -1,4 +1,4 @@
-"""The process that serves the interface. It holds no privilege and knows no filter: it reads and writes the store."""
+"""The process that serves the interface. It holds no privilege and knows no filter: it has the store and the spool."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def work(
     listening: socket,
     tokens_file: Path,
     store: str,
+    spool: Path | None,
     policy: Policy,
     reread: Callable[[], Policy],
     meters: Meters,
@@ -38,13 +39,20 @@ def work(
 ) -> None:
     """Serve until SIGTERM, or until the supervisor has gone (`parent` ends). Raises UserError for a bad tokens file.
 
-    `store`: its URL; `reread`: the policy as it is in its file now, asked for at SIGHUP.
+    `store`: its URL; `spool`: None where this host has none; `reread`: the policy as it is in its file now, asked for
+    at SIGHUP.
     """
     log = logs.start("api")
     opened = Store(store)
     try:
         context = Context(
-            opened, policy, checks.resolver(), lambda: datetime.now(UTC), log, lambda: meters.add(Counted.CHANGES)
+            opened,
+            policy,
+            checks.resolver(),
+            lambda: datetime.now(UTC),
+            log,
+            lambda: meters.add(Counted.CHANGES),
+            spool,
         )
         asyncio.run(_serve(listening, context, Tokens(tokens_file), reread, meters, parent))
     finally:

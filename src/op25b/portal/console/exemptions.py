@@ -51,7 +51,7 @@ def _looking(made: APIRouter, context: Context, pages: Pages) -> None:
             )  # fmt: skip
         return pages.page(
             request, person, "exemptions.html", found=found[:PAGE], more=len(found) > PAGE,
-            state=states[0] if states else None, states=list(State), kinds=list(Kind), counts=desks.counts(),
+            state=states[0] if states else None, states=list(State), kinds=list(Kind), wanted=asked.get("for", ""),
         )  # fmt: skip
 
     @made.get("/{language:language}/exemptions/{number:number}")

@@ -16,7 +16,7 @@ from op25b.portal.web import languages
 from op25b.portal.web.forms import Asked, Posted
 from op25b.store.audit import By
 
-_OURS = re.compile(r"/(?:ja|en)/[A-Za-z0-9/?=&%._:@+-]*")
+_OURS = re.compile(r"(?!.*(?:\.\.|//))/(?:ja|en)/[A-Za-z0-9/?=&%._:@+-]*")
 """Where a log-in may lead on to: never to another host."""
 _OPENID_SECONDS = 600
 

@@ -59,9 +59,11 @@ class Pages:
         provider = context.desks.policy.provider
         self._zone = ZoneInfo(provider.time_zone)
         self.static = Static((OURS, HERE / "static"))
-        common = {
+        common: dict[str, Any] = {
             "provider": provider, "word": words.word, "tones": words.TONES, "when": self._when, "Action": Action,
         }  # fmt: skip
+        # for the pages that say that a request ends badly, and do not know who asks
+        common |= {"person": None, "navigation": (), "asked": ""}
         self.templates = Templates([HERE / "templates"], self._zone, self.static, context.forms, common)
 
     def page(

@@ -24,7 +24,7 @@ _WORDS: Mapping[str, str] = {
     "under-review": mark("under review"),
     "granted": mark("granted"),
     "expiring": mark("to be renewed"),
-    "refused": mark("refused"),
+    "refused": mark("turned down"),
     "withdrawn": mark("withdrawn"),
     "revoked": mark("revoked"),
     "ended": mark("ended"),
@@ -68,6 +68,17 @@ _WORDS: Mapping[str, str] = {
     "held": mark("held"),
     "retry": mark("Try now"),
     "hold": mark("Hold"),
+    # ways of notices
+    "letter": mark("letter"),
+    "fax": mark("fax by paper"),
+    # bulletins
+    "outage": mark("Outage"),
+    "maintenance": mark("Maintenance"),
+}
+CHARTS: Mapping[str, str] = {
+    "refused": mark("Refused packets an hour"),
+    "senders": mark("Open cases by kind of sender"),
+    "queue": mark("Messages that wait"),
 }
 TONES: Mapping[str, str] = {
     "pass": "good", "granted": "good", "released": "good", "covered": "good",

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Literal
 
-from op25b.answers.speech import Language, Speaker, mark
+from op25b.answers.speech import Language, Speaker
 from op25b.portal.desk import overview
 from op25b.portal.desk.context import Context
 from op25b.portal.desk.overview import Overview
@@ -26,12 +26,6 @@ _LINE = {"light": "#d5dde1", "dark": "#324049"}
 _ACCENT = {"light": "#135a76", "dark": "#85c9e6"}
 _FONTS = "Noto Sans CJK JP, Noto Sans JP, Hiragino Sans, Yu Gothic UI, sans-serif"
 _WIDTH, _HEIGHT = 560, 200
-
-TITLES = {
-    "refused": mark("Refused packets an hour"),
-    "senders": mark("Open cases by kind of sender"),
-    "queue": mark("Messages that wait"),
-}
 
 
 @dataclass
@@ -58,7 +52,7 @@ class Charts:
 
         chart = self._hours(found, say) if name == "refused" else self._bars(name, found, say)
         drawn = altair.Chart.from_dict(
-            {**chart, "width": _WIDTH, "height": _HEIGHT, "background": None, "config": _look(scheme)}
+            {**chart, "width": _WIDTH, "height": _HEIGHT, "background": "transparent", "config": _look(scheme)}
         )
         return vl_convert.vegalite_to_svg(drawn.to_dict(), allowed_base_urls=[]).encode()
 
@@ -90,7 +84,7 @@ class Charts:
             "encoding": {
                 "x": {
                     "field": "x", "type": "quantitative", "title": None,
-                    "axis": {"format": "d", "tickMinStep": 1, "tickCount": 5},
+                    "axis": {"format": "d", "tickMinStep": 1},
                 },
                 "y": {"field": "y", "type": "nominal", "title": None, "sort": None, "axis": {"grid": False}},
             },

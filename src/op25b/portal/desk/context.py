@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from op25b.policy.model import Policy
 from op25b.portal.desk import terms
+from op25b.portal.desk.counts import Counter
 from op25b.portal.staff.roles import Person
 from op25b.store.audit import By
 from op25b.store.engine import Store
-from op25b.subscribers.exemptions import listing
 from op25b.subscribers.exemptions.checks import Resolver
 from op25b.subscribers.exemptions.desk import Desk
-
-COUNTS_HOLD = timedelta(minutes=1)
 
 
 @dataclass
@@ -33,8 +30,10 @@ class Context:
     count: Callable[[], object]
     """Called for each change."""
     spool: Path | None = None
-    _counting: Lock = field(default_factory=Lock)
-    _counted: tuple[datetime, dict[str, dict[str, int]]] | None = None
+    _counter: Counter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._counter = Counter(self.store)
 
     @property
     def desk(self) -> Desk:
@@ -48,15 +47,6 @@ class Context:
         self.count()
         self.log.info("changed by staff", who=person.name, what=what, step=step)
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """How many exemptions there are, a minute old at most: anybody may ask, and a million take a second."""
-        with self._counting:
-            now = self.clock()
-            if self._counted is None or now - self._counted[0] > COUNTS_HOLD:
-                with self.store.read() as connection:
-                    self._counted = now, listing.counts(connection, now)
-            return self._counted[1]
-
     def published(self) -> dict[str, Any]:
-        """The terms of exemptions with these counts."""
-        return terms.published(self.policy, self.counts())
+        """The terms of exemptions, and how many there are."""
+        return terms.published(self.policy, self._counter.at(self.clock()).by_kind)

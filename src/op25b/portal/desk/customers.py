@@ -18,6 +18,7 @@ from op25b.policy.intervals import Address
 from op25b.policy.model import Policy
 from op25b.policy.verdict import Flow, Judge
 from op25b.portal.desk.context import Context
+from op25b.rollout.records import Records
 from op25b.store.tables import accounts as accounts_table
 from op25b.store.tables import senders, sessions
 from op25b.submission import trace
@@ -120,6 +121,20 @@ class ExemptionShown(Shown):
     until_at: AwareDatetime | None
 
 
+class NoticeShown(Shown):
+    """A notice of a phase. `outcome`: as op25b.rollout.records has it."""
+
+    phase: str
+    stage: str
+    way: str
+    address: str | None
+    planned_at: AwareDatetime
+    taken_at: AwareDatetime | None
+    printed_at: AwareDatetime | None
+    outcome: str
+    detail: str
+
+
 class Customer(Shown):
     """The answer. `known` false: nobody and nothing is known by that name."""
 
@@ -133,6 +148,7 @@ class Customer(Shown):
     cases: list[CaseShown]
     exemptions: list[ExemptionShown]
     accounts: list[AccountShown]
+    notices: list[NoticeShown]
 
 
 def find(context: Context, asked: str) -> Customer:
@@ -156,6 +172,7 @@ def find(context: Context, asked: str) -> Customer:
             cases=[case_shown(each) for each in cases.of(connection, subscriber, source)],
             exemptions=[exemption_shown(each) for each in _exemptions(connection, subscriber, sources, now)],
             accounts=[_account(context, connection, name, now) for name in _names(connection, subscriber or asked)],
+            notices=[NoticeShown(**vars(each)) for each in Records(context.store).told(subscriber or asked)],
         )
 
 

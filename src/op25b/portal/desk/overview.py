@@ -72,15 +72,19 @@ def look(context: Context) -> Overview:
             exemptions={state.value: count for state, count in listing.by_state(connection, now).items()},
             cases={kind.value: count for kind, count in cases.by_kind(connection).items()},
             quarantined=len(cases.quarantined(connection)),
-            queue=None
-            if context.spool is None
-            else {str(state): count for state, count in queue.look(context, Filter()).counts.items()},
+            queue=_waiting(context),
             edges=[_shown(edge, context) for edge in edges.reports(connection)],
             refused=[
                 Hour(hour=hour, packets=packets)
                 for hour, packets in edges.by_hour(connection, now - timedelta(hours=HOURS))
             ],
         )
+
+
+def _waiting(context: Context) -> dict[str, int] | None:
+    if context.spool is None:
+        return None
+    return dict(queue.look(context, Filter()).counts.items())
 
 
 def filters(context: Context) -> list[EdgeShown]:

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from op25b.portal import setup
-from op25b.portal.public import affected, checking, home, pages, trouble
+from op25b.portal.public import affected, announcements, checking, doctor, home, pages, transparency, trouble
 from op25b.portal.public.context import Context
 from op25b.portal.public.navigation import NAVIGATION
 from op25b.portal.public.selfservice import credentials, exemptions, menu
@@ -55,18 +55,9 @@ def application(context: Context) -> ASGIApp:
         return RedirectResponse(f"/{language}/", 307, {"Vary": "Accept-Language"})
 
     site = Site(context, templates)
-    for each in (home, affected, trouble, checking, pages, setup_pages, discovery, credentials, exemptions):
+    rooms = (home, affected, trouble, checking, doctor, pages, announcements, transparency)
+    for each in (*rooms, setup_pages, discovery, credentials, exemptions):
         made.include_router(each.router(site))
     faults.install(made, templates, context.log)
     made.add_middleware(BoundedBodies, answer=faults.Answer(templates))
     return Headers(made)
-
-
-class Latest:
-    """The application of the policy that is in force; another takes its place between two requests."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)

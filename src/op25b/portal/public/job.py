@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from socket import socket
 
 from op25b.policy.model import Policy
-from op25b.portal.public.application import Latest, application
+from op25b.portal.public.application import application
 from op25b.portal.public.config import Portal
 from op25b.portal.public.context import Context
 from op25b.portal.public.numbers import Counted
 from op25b.portal.public.reach import Reach
 from op25b.portal.public.selfservice.kept import kept
-from op25b.portal.web.serving import serve
+from op25b.portal.web.serving import Latest, serve
 from op25b.processes import logs
 from op25b.processes.board import Board, Meters
 from op25b.processes.stopping import Reload

@@ -23,5 +23,6 @@ NAVIGATION = (
     Entry("setup", mark("Set up your mail program")),
     Entry("questions", mark("Questions and answers")),
     Entry("glossary", mark("Glossary")),
+    Entry("notices", mark("Notices")),
     Entry("contact", mark("Contact")),
 )

@@ -34,8 +34,8 @@ MOST_OF_A_VISITOR, MOST_OF_ALL = 6, 200
 """Checks within the window."""
 KEPT_SECONDS, MOST_KEPT = 60.0, 256
 """For so long a server is not asked again."""
-_CARRYING = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
-"""Addresses that hold one of IPv4 (RFC 6052, 8215, 3056, 4380): who knows where they lead."""
+_CARRYING = tuple(map(IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
+"""Addresses that hold one of IPv4 (RFC 4291, 6052, 8215, 3056, 4380): who knows where they lead."""
 
 
 class No(Enum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from op25b.answers.blocks import Bullets, Definitions, Page, Paragraph, Section, Steps
+from op25b.answers.blocks import Block, Bullets, Definitions, Link, Page, Paragraph, Section, Steps
 from op25b.answers.speech import Speaker
 from op25b.policy.credentials import Credentials
 from op25b.policy.incoming import Security
@@ -22,8 +22,8 @@ _KINDS = {"imap": "IMAP", "pop3": "POP3"}
 
 def settings(policy: Policy, profile: Profile, say: Speaker) -> Page:
     """What to write in whichever program."""
-    changes, values = _changes(profile.sending[0], say), Definitions(tuple(_sending(policy, profile, say)))
-    sending = Section("sending", say("Settings for sending"), (*changes, values))
+    blocks = (*_changes(profile.sending[0], say), *_sending(policy, profile, say))
+    sending = Section("sending", say("Settings for sending"), blocks)
     return Page("setup", say("Settings for your mail program"), (sending, _receiving(profile, say)))
 
 
@@ -44,7 +44,7 @@ def guide(policy: Policy, profile: Profile, program: Program, say: Speaker) -> P
     sections = (
         Section("changes", say("What changes"), (*_changes(server, say), *_notes(profile, program, server, say))),
         Section("steps", say("Steps"), (Steps(tuple(steps)),)),
-        Section("sending", say("Settings for sending"), (Definitions(tuple(_sending(policy, profile, say))),)),
+        Section("sending", say("Settings for sending"), _sending(policy, profile, say)),
         _receiving(profile, say),
     )
     return Page(f"setup/{program.key}", say("Setting up {program}", program=name), sections)
@@ -72,7 +72,7 @@ def _notes(profile: Profile, program: Program, server: Server, say: Speaker) -> 
         yield Paragraph(say(note.value, program=name))
 
 
-def _sending(policy: Policy, profile: Profile, say: Speaker) -> list[tuple[str, str]]:
+def _sending(policy: Policy, profile: Profile, say: Speaker) -> tuple[Block, ...]:
     first, *others = profile.sending
     pairs = [
         (say("Sending server (SMTP)"), first.host),
@@ -80,7 +80,11 @@ def _sending(policy: Policy, profile: Profile, say: Speaker) -> list[tuple[str, 
         (say("User name"), user_name(policy.credentials, say)),
         (say("Password"), password(policy.credentials, say)),
     ]
-    return pairs + [(say("If that cannot be chosen"), _on_port(other, say)) for other in others]
+    pairs += [(say("If that cannot be chosen"), _on_port(other, say)) for other in others]
+    values = Definitions(tuple(pairs))
+    if not policy.credentials.self_service:
+        return (values,)
+    return values, Link(say("Apply for a user name and password"), page="credentials")
 
 
 def _on_port(server: Server, say: Speaker) -> str:

@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from op25b.answers.remedies import submission_servers
+from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.incoming import Incoming, Security
 from op25b.policy.model import Brand, OwnServer, Policy
 
-SUBDOMAIN = "{subdomain}"
 SECURITY = {587: Security.STARTTLS, 465: Security.TLS}
 """The ports of submission, the one that pages name first (claims L9, I1): RFC 6409 with RFC 3207; RFC 8314, 3.3."""
 LONGEST = 254
@@ -71,8 +72,8 @@ class Profile:
 
 
 def own_submission(policy: Policy) -> OwnServer | None:
-    """The own server that takes submission: the first in the policy that does."""
-    return next((server for server in policy.own_servers if SECURITY.keys() & set(server.ports)), None)
+    """The own server to send through: the first in the policy that takes submission, as the answers say too."""
+    return next(iter(submission_servers(policy)), None)
 
 
 def profile(policy: Policy, domain: str) -> Profile | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 
 from op25b.answers.speech import mark
 from op25b.policy.incoming import Security
@@ -297,3 +298,21 @@ PROGRAMS = (
     ),
 )
 BY_KEY = {program.key: program for program in PROGRAMS}
+
+
+_ON_THE_WAY = (Verb.OPEN, Verb.TAB, Verb.PRESS, Verb.ACCOUNT, Verb.RIGHT_CLICK)
+_WITH_ACCOUNT = (Verb.ACCOUNT, Verb.RIGHT_CLICK, Verb.TAP_ACCOUNT)
+_ACCOUNT = Words(ja="（アカウントを選択）", en="(your account)")
+
+
+def menus() -> tuple[tuple[Words, Words], ...]:
+    """Each program's name, and the way through its menus to the first field, for a text that has no room for more."""
+    return tuple((program.name, _way(program)) for program in PROGRAMS)
+
+
+def _way(program: Program) -> Words:
+    before = takewhile(lambda action: action.value is None, program.actions)
+    labels: list[Words] = []
+    for action in before:
+        labels += [_ACCOUNT] * (action.verb in _WITH_ACCOUNT) + [action.label] * (action.verb in _ON_THE_WAY)
+    return Words(ja=" > ".join(label.ja for label in labels), en=" > ".join(label.en for label in labels))

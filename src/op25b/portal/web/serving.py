@@ -9,7 +9,7 @@ from socket import socket
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from op25b.portal.web.limits import Http
 from op25b.processes.board import Meters
@@ -18,6 +18,16 @@ from op25b.processes.stopping import Reload, when_told
 CONNECTIONS = 200
 IDLE_SECONDS = 5
 DRAIN_SECONDS = 10
+
+
+class Latest:
+    """The application of the policy that is in force; another takes its place between two requests."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
 
 
 async def serve(listening: Sequence[socket], app: ASGIApp, meters: Meters, parent: int, reload: Reload[Any]) -> None:

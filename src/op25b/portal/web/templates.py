@@ -38,12 +38,18 @@ class Templates:
             for language in LANGUAGES
         }
 
-    def part(self, language: Language, name: str, **values: Any) -> Markup:
+    def part(self, language: Language, template: str, /, **values: Any) -> Markup:
         """A template as HTML, for a place in another one."""
-        return Markup(self._environments[language].get_template(name).render(values))
+        return Markup(self._environments[language].get_template(template).render(values))
 
     def page(
-        self, request: Request, name: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+        self,
+        request: Request,
+        template: str,
+        /,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
     ) -> Response:
         """A template as the answer to a request, in the language of its path."""
         language = languages.of(request)
@@ -52,7 +58,7 @@ class Templates:
             "turned": languages.turned(request),
             "form_token": lambda: self._forms.field(request),
         }
-        text = self._environments[language].get_template(name).render(values)
+        text = self._environments[language].get_template(template).render(values)
         sent = {"Content-Language": language, **(headers or {})}
         return self._forms.bound(request, HTMLResponse(text, status, sent))
 

@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         self.address = ip_address(peer[0].partition("%")[0])
         self._pace = Pace(service.now())
         implicit = self.listen.tls == "implicit"
-        self._session = Session(self.terms.settings(self.listen), implicit)
+        self._session = Session(self.terms.settings(self.listen), implicit, str(self.address))
         self._dialogue = Dialogue(service, self.terms, self.listen, self.address, self._session, self.resume)
         service.opened(self)
         refusal = service.limits.connected(self.address)

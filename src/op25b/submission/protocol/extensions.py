@@ -30,10 +30,13 @@ def _same_for_all(settings: Settings, tls: bool) -> Reply:
     return Reply(250, "", "\n".join((settings.hostname, *_keywords(settings, tls))))
 
 
-@lru_cache(maxsize=64)
-def banner(settings: Settings) -> Reply:
-    """The greeting (RFC 5321 4.3.1)."""
-    return Reply(220, "", f"{settings.hostname} ESMTP")
+def banner(settings: Settings, client: str) -> Reply:
+    """The greeting (RFC 5321 4.3.1). `client`: its address, "" if that is not known: behind NAT it knows from nobody
+    else where it comes from, and so whose lines it is on (`op25b doctor`)."""
+    if not client:
+        return Reply(220, "", f"{settings.hostname} ESMTP")
+    literal = f"IPv6:{client}" if ":" in client else client
+    return Reply(220, "", f"{settings.hostname} ESMTP sees you at [{literal}]")
 
 
 def _keywords(settings: Settings, tls: bool) -> Iterator[str]:

@@ -24,8 +24,10 @@ class Session(Core):
     events, and write what it gives.
     """
 
-    def __init__(self, settings: Settings, tls: bool) -> None:
+    def __init__(self, settings: Settings, tls: bool, client: str = "") -> None:
+        """`client`: the address that the client is told in the greeting."""
         super().__init__(settings, tls)
+        self._client = client
         self._input = b""
         self._position = 0  # in the input: what comes before is done with
         self._skipped = 0  # octets of an overlong line already dropped
@@ -46,7 +48,7 @@ class Session(Core):
         if self._input:
             self.close_with(replies.TALKED_EARLY, CloseReason.EARLY)
         else:
-            self.output.append(greeting(self.settings).line)
+            self.output.append(greeting(self.settings, self._client).line)
         return self.data_to_send()
 
     def receive(self, data: bytes) -> None:

@@ -46,7 +46,7 @@ class Applications:
         """User name and new password for whoever knows the POP password of a mailbox."""
 
         async def check() -> Issued | Refused:
-            if not await self._passwords.check(address, password):
+            if not await self._passwords.check(address, password, visitor):
                 return Refused.WRONG
             if not self._left.take(address, self._clock()):
                 return Refused.ENOUGH

@@ -12,6 +12,7 @@ from typing import Literal
 from op25b.policy.model import Host, Port
 from op25b.policy.table import Table
 from op25b.subscribers.credentials.proofs import Away
+from op25b.subscribers.lockout import Address
 
 SECONDS = 10.0
 """For each answer of the server."""
@@ -38,19 +39,20 @@ class PopLogin:
         self._server, self._context = server, context
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="op25b-pop")
 
-    async def check(self, address: str, password: str) -> bool:
+    async def check(self, address: str, password: str, visitor: Address) -> bool:
         user = address if self._server.user_name == "address" else address.rpartition("@")[0]
         if not (user.isprintable() and password.isprintable()):
             return False  # a line's end in it would be another command
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._check, user, password)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._check, user, password, visitor)
 
     def close(self) -> None:
         self._pool.shutdown()
 
-    def _check(self, user: str, password: str) -> bool:
+    def _check(self, user: str, password: str, visitor: Address) -> bool:
         try:
             client = self._connect()
             try:
+                _introduce(client, visitor)
                 return _logs_in(client, user, password)
             finally:
                 with suppress(OSError, poplib.error_proto):
@@ -70,6 +72,13 @@ class PopLogin:
             client.close()
             raise
         return client
+
+
+def _introduce(client: poplib.POP3, visitor: Address) -> None:
+    """Say who asks, where the server trusts us so far (Dovecot's XCLIENT): what it holds against addresses that failed
+    before, each visitor has to answer for alone."""
+    if b"[XCLIENT]" in client.welcome:
+        client._shortcmd(f"XCLIENT ADDR={visitor}")  # type: ignore[attr-defined]
 
 
 def _logs_in(client: poplib.POP3, user: str, password: str) -> bool:

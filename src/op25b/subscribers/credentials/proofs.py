@@ -8,6 +8,7 @@ from typing import Protocol
 
 from op25b.store.engine import Store
 from op25b.subscribers.credentials.issuing import owned
+from op25b.subscribers.lockout import Address
 from op25b.subscribers.passwords import Hasher
 
 HASHING_THREADS = 2
@@ -20,7 +21,7 @@ class Away(Exception):
 class PopPasswords(Protocol):
     """Who knows the customers' POP passwords."""
 
-    async def check(self, address: str, password: str) -> bool:
+    async def check(self, address: str, password: str, visitor: Address) -> bool:
         """True if this is the password of the mailbox; `address` as `names.sender` gives it. Raises Away."""
         ...
 
@@ -36,7 +37,7 @@ class StorePasswords:
         self._store, self._hasher = store, hasher
         self._pool = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="op25b-proofs")
 
-    async def check(self, address: str, password: str) -> bool:
+    async def check(self, address: str, password: str, visitor: Address) -> bool:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._check, address, password)
 
     def close(self) -> None:

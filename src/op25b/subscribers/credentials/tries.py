@@ -54,7 +54,7 @@ class Allowance:
 class Tries:
     """For one event loop. `key`: 32 octets of randomness; `clock`: seconds that only go up.
 
-    A failure is answered FAILURE_SECONDS after it was asked, or at a multiple of that: whether there is such an
+    A wrong proof is answered FAILURE_SECONDS after it was asked, or at a multiple of that: whether there is such an
     account does not show in the answer's time (as in `async_login`), and guessing is slow.
     """
 
@@ -74,7 +74,7 @@ class Tries:
                 result = await self._checked(account, block, mark, check)
         except Full:
             result = Refused.AWAY
-        if isinstance(result, Refused):
+        if result is Refused.WRONG:
             taken = self._clock() - started
             await self._sleep(FAILURE_SECONDS * (math.floor(taken / FAILURE_SECONDS) + 1) - taken)
         return result

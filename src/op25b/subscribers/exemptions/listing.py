@@ -54,6 +54,13 @@ def counts(connection: Connection, at: datetime) -> dict[str, dict[str, int]]:
     return {kind.value: found.get(kind, dict.fromkeys(COUNTED, 0)) for kind in Kind}
 
 
+def next_review(connection: Connection, at: datetime) -> datetime | None:
+    """When the next of those in force is looked at again; None where there is none."""
+    due = select(func.min(exemptions.c.review_at)).where(queries.holding(at), exemptions.c.review_at > at)
+    found: datetime | None = connection.execute(due).scalar()
+    return found
+
+
 def by_state(connection: Connection, at: datetime) -> dict[State, int]:
     """How many stand in each state at an instant."""
     sums = [func.sum(case((_stands(state, at), 1), else_=0)) for state in State]

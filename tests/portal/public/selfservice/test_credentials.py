@@ -67,6 +67,7 @@ def test_a_customer_and_nobody_get_the_same_answer(pages: SelfService) -> None:
         pages_of.append((answer.status_code, re.sub(r'value="[^"]*"', "", answer.text)))
     assert pages_of[0] == pages_of[1]
     assert pages_of[0][0] == 429
+    assert answer.headers["retry-after"] == "900"
     assert "Please wait 15 minutes" in pages_of[0][1]
     assert set(pages.slept) == {3.0}
 

@@ -14,7 +14,8 @@ from tests.portal.public.selfservice.conftest import SelfService, Visitor
 HOSTILE = (
     "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "{{ 7 * 7 }}", "{% raw %}", "{0.__class__}", "%s%n",
     "' OR 1=1 --", "x\r\nBcc: all@example.com\r\n\r\nbody", "\x00", "../../../etc/passwd", "\u202emoc.elpmaxe", "=1+1",
-    "🍣" * 200, "x" * 15_000, "taro@imart.example\nRCPT TO:<x@example.com>", "＠", "@", "a@b", "\ud7ff", "１９２．０．２．１",
+    "🍣" * 200, "x" * 15_000, "taro@imart.example\nRCPT TO:<x@example.com>",
+    "＠", "@", "a@b", "\ud7ff", "１９２．０．２．１",
 )  # fmt: skip
 START = ("/ja/credentials", "/en/credentials", "/ja/exemptions", "/en/exemptions")
 

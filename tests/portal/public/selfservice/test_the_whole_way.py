@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import smtplib
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
 from op25b.store import upgrade
-from tests.portal.public.selfservice.conftest import POP_PASSWORD, TARO
+from op25b.subscribers.credentials.tries import FAILURE_SECONDS
+from tests.portal.public.selfservice.conftest import POP_PASSWORD, TARO, Visitor
 from tests.support import everybody
 from tests.support.browser import visit
 from tests.support.databases import schema
@@ -127,6 +131,27 @@ def test_from_the_pop_password_to_a_mail_on_587(house: House, browser: Browser, 
     for log in (house.portal.folder / "log", house.mail.folder / "log"):
         assert password not in log.read_text()
         assert POP_PASSWORD not in log.read_text()
+
+
+def test_the_time_of_an_answer_does_not_tell_who_is_a_customer(house: House) -> None:
+    """At the real server, which takes its own time over each."""
+
+    def seconds(address: str, source: str) -> float:
+        with httpx.Client(base_url=house.url, headers={"X-Forwarded-For": source}, timeout=30) as client:
+            visitor = Visitor(client)
+            visitor.open("/en/credentials/imart")
+            started = time.monotonic()
+            assert visitor.apply("wrong", address).status_code == 422
+            return time.monotonic() - started
+
+    with ThreadPoolExecutor(4) as threads:
+        sources = [f"203.0.113.{number}" for number in range(4)]
+        known, unknown, *others = threads.map(
+            seconds, [TARO, "nobody@imart.example", TARO, "jiro@imart.example"], sources
+        )
+    for each in (known, unknown, *others):
+        assert each >= FAILURE_SECONDS
+        assert each % FAILURE_SECONDS < 1.5
 
 
 def test_the_process_has_no_way_to_the_spool_or_to_the_filter(house: House) -> None:

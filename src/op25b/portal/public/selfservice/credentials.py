@@ -99,7 +99,14 @@ def _apply(made: APIRouter, context: Context, templates: Templates) -> None:
 
     def form(request: Request, brand: Brand, filled: Filled, status: int = 200) -> Response:
         return templates.page(
-            request, "apply.html", status, brand=brand, fields=APPLY, filled=filled, **_words(context)
+            request,
+            "apply.html",
+            status,
+            _wait(context, status),
+            brand=brand,
+            fields=APPLY,
+            filled=filled,
+            **_words(context),
         )
 
     @made.get(PATH + "/{brand}")
@@ -125,7 +132,14 @@ def _initial(made: APIRouter, context: Context, templates: Templates) -> None:
 
     def form(request: Request, brand: Brand, filled: Filled, status: int = 200) -> Response:
         return templates.page(
-            request, "initial.html", status, brand=brand, fields=INITIAL, filled=filled, **_words(context)
+            request,
+            "initial.html",
+            status,
+            _wait(context, status),
+            brand=brand,
+            fields=INITIAL,
+            filled=filled,
+            **_words(context),
         )
 
     @made.get(PATH + "/{brand}/initial")
@@ -193,6 +207,11 @@ def _refused(context: Context, filled: Filled, refused: Refused) -> tuple[Filled
     minutes = math.ceil(context.selfservice.limits.window_seconds / 60)
     filled.notice = Said(message, {"minutes": str(minutes)})
     return filled, status
+
+
+def _wait(context: Context, status: int) -> dict[str, str]:
+    """When to come again (RFC 9110, 10.2.3), for programs."""
+    return {"Retry-After": f"{context.selfservice.limits.window_seconds:.0f}"} if status == 429 else {}
 
 
 def _brand(policy: Policy, name: str) -> Brand:
