@@ -22,6 +22,7 @@ SCRIPTS = (
     *("load", "churn", "swap", "verify", "router", "verdict"),
     *("accounting", "reconcile", "watch"),
     *("submission", "syncs", "relaying", "idle", "logins", "spool"),
+    "portal",
 )
 
 

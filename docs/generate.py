@@ -63,7 +63,7 @@ def service_page() -> str:
     lines = [MADE, "# The service's configuration", "", *_prose(config), ""]
     lines += [
         "Examples: [mail](../../examples/service.toml), [a router](../../examples/service-router.toml), "
-        "[leases](../../examples/service-leases.toml).",
+        "[leases](../../examples/service-leases.toml), [the customers' pages](../../examples/service-portal.toml).",
         "",
         *_keys(config.Config),
     ]

@@ -122,7 +122,7 @@ CLAIMS = {
     "F9 links": Claim(
         "fitweb",
         "avoid",
-        ("メールソフトごとの設定手順", "メールソフトの設定方法", "ポート587とSMTP AUTHについて"),
+        ("メールソフトの設定手順", "メールソフトの設定方法", "ポート587とSMTP AUTHについて"),
         ("Settings of your mail program", "About port 587 and SMTP AUTH"),
     ),
     "N1 N2 N3": Claim(

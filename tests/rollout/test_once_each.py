@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from op25b.rollout.records import Records, Tally
+from op25b.rollout.gates import Tally
+from op25b.rollout.records import Records
 from op25b.store import Store
 from tests.rollout.conftest import fixed
 from tests.submission.driver.test_kills import runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,8 @@ def _mail(folder: Path, now: datetime) -> None:
                 await entry.commit()
         await spool.close()
 
-    asyncio.run(fill())
+    with ThreadPoolExecutor(1) as thread:  # a browser may have a loop in this one
+        thread.submit(asyncio.run, fill()).result()
     Trace(folder, 90).write(Reader.open(folder, exclusive=False).scan().new)
 
 

@@ -85,6 +85,10 @@ class Running:
         found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         return [int(pid) for pid in found]
 
+    def processes(self) -> dict[str, int]:
+        """The process id of each job."""
+        return {Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("op25b "): pid for pid in self.children()}
+
     def kill(self) -> None:
         """With all its processes, at once; to be entered again, not left."""
         assert self._process is not None

@@ -88,7 +88,7 @@ def _asks(subject: Subject, address: Address | None) -> Iterator[Ask]:
         yield Ask("line", say("Which line do you use now?"), (*lines, outside, Choice(UNKNOWN, say("I do not know"))))
     yield Ask(
         "uses",
-        say("What do you send with?"),
+        say("What do you use for sending?"),
         (
             Choice(Uses.MAIL_PROGRAM.value, say("A mail program")),
             Choice(Uses.SECURITY_SOFTWARE.value, say("A mail program, and security software that checks sent mail")),

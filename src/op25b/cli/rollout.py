@@ -17,7 +17,8 @@ from op25b.cli.stores import Json
 from op25b.policy import scope
 from op25b.policy.model import Phase
 from op25b.rollout import gates, stages
-from op25b.rollout.records import Records, Tally
+from op25b.rollout.gates import Tally
+from op25b.rollout.records import Records
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

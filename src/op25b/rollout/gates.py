@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from op25b.policy import scope
 from op25b.policy.model import Mode, Phase
 from op25b.policy.reasons import Reason
-from op25b.rollout.records import Tally
 from op25b.rollout.stages import Stage, calendar, due
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many of a notice. `taken`: the sending server has it; the five after it say what came of those."""
+
+    people: int
+    mail: int
+    taken: int
+    waiting: int
+    delivered: int
+    bounced: int
+    in_doubt: int
+    refused: int
+    to_print: int
+    printed: int
 
 
 def waits_for(phase: Phase, tallies: Mapping[str, Tally], at: datetime) -> Iterator[str]:

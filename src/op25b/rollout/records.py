@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, and_, case, func, insert, or_, select, update
 
+from op25b.rollout.gates import Tally
 from op25b.rollout.recipients import Person
 from op25b.store import Store
 from op25b.store.audit import By, record
@@ -29,22 +30,6 @@ class Mail:
     id: int
     key: str
     person: Person
-
-
-@dataclass(frozen=True)
-class Tally:
-    """How many of a notice. `taken`: the sending server has it; the five after it say what came of those."""
-
-    people: int
-    mail: int
-    taken: int
-    waiting: int
-    delivered: int
-    bounced: int
-    in_doubt: int
-    refused: int
-    to_print: int
-    printed: int
 
 
 @dataclass(frozen=True)

@@ -2,75 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
-from op25b.store.micros import instant, micros
-
-
-class Instant(TypeDecorator[datetime]):
-    """An instant: aware going in, UTC coming out, from SQLite too, which keeps no offsets."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value} has no offset")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Micros(TypeDecorator[datetime]):
-    """An instant as microseconds since 1970: for tables of millions of rows, which are also read without SQLAlchemy."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        return None if value is None else micros(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else instant(value)
-
-
-_LARGE = BigInteger().with_variant(Integer, "sqlite")
-"""An id of which there may be billions. SQLite numbers rows by a key that is called Integer, of the same size."""
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-    }
-)
+from op25b.store.columns import LARGE, Instant, Micros
+from op25b.store.columns import metadata as metadata
 
 _SECRET_IS_WHOLE = (
     "(scram_iterations IS NULL) = (scram_salt IS NULL)"
@@ -136,7 +85,7 @@ known_blocks = Table(
 sessions = Table(
     "sessions",
     metadata,
-    Column("id", _LARGE, primary_key=True),
+    Column("id", LARGE, primary_key=True),
     Column("source", Text, nullable=False, doc="who reports it: an access server's name, a lease file's"),
     Column("name", Text, nullable=False, doc="the source's own name for it: Acct-Session-Id"),
     Column("subscriber", Text, nullable=False),
@@ -160,7 +109,7 @@ sessions = Table(
 leases = Table(
     "leases",
     metadata,
-    Column("session", _LARGE, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("session", LARGE, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
     Column("prefix", Text, primary_key=True, doc="192.0.2.1/32, 2001:db8::/56"),
     Column("first_at", Micros, nullable=False, doc="the first report that named it"),
     Column("seen_at", Micros, doc="the latest claim that named it; null: the latest of the session"),
@@ -181,7 +130,7 @@ newest_claims = Table(
     "newest_claims",
     metadata,
     Column("prefix", Text, primary_key=True),
-    Column("session", _LARGE, primary_key=True, doc="whose claim to the prefix is the newest; several may share that"),
+    Column("session", LARGE, primary_key=True, doc="whose claim to the prefix is the newest; several may share that"),
     sqlite_with_rowid=False,
 )
 
@@ -377,9 +326,7 @@ reissues = Table(
     Column("address", Text, nullable=False, doc="the mail address"),
     Column("name", Text, nullable=False),
     Column("contract", Text, nullable=False, doc="the number that the customer gave"),
-    Column(
-        "postal", Text, nullable=False, doc="the postal address that the customer gave, to be compared with the file's"
-    ),
+    Column("postal", Text, nullable=False, doc="the postal address that the customer gave, to be compared"),
     Column("language", Text, nullable=False, doc="of the letter"),
     Column("fee", JSON, nullable=False, doc="what the customer accepted, by language; null: it was free of charge"),
     Column("visitor", Text, nullable=False, doc="the block of addresses that it was asked from"),

@@ -180,12 +180,6 @@ class Host(Running):
     def _by(self) -> By:
         return By("desk", datetime.now(UTC), "tests")
 
-    def processes(self) -> dict[str, int]:
-        """The process id of each job."""
-        assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        return {Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("op25b "): int(pid) for pid in children}
-
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:

@@ -33,8 +33,13 @@ PAGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("width", [PHONE, DESK])
-@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize(
+    ("language", "width"),
+    [
+        ("ja", DESK), ("en", PHONE), pytest.param("ja", PHONE, marks=pytest.mark.long),
+        pytest.param("en", DESK, marks=pytest.mark.long),
+    ],
+)  # fmt: skip
 def test_every_page_is_as_it_should_be(console: Console, browser: Browser, language: str, width: int) -> None:
     with visit(
         browser, width, locale=language, scheme="dark" if language == "en" and width == PHONE else "light"

@@ -34,10 +34,12 @@ def test_how_many_exemptions_and_when_the_next_is_reviewed(store: Store) -> None
     granted(store, "gone@infonia.example", -2 * DAY, -DAY / 2)
     with serving(example("infonia"), store) as portal, portal.client() as client:
         page = client.get("/en/transparency").text
+        assert page.count("<li>") > 6, "conditions are a list"
         japanese = client.get("/ja/transparency").text
     assert "granted: 3, refused: 0, in force: 2" in page
     assert "The next exemption is reviewed on 13 December 2010." in page
     assert "2010年12月13日" in japanese
+    assert "・" not in japanese
     assert "1 April 2008" in page, "since when"
     for secret in ("taro", "hanako", "a secret of the customer"):
         assert secret not in page

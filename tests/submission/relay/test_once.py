@@ -13,6 +13,9 @@ from op25b.errors import UserError
 from op25b.store import Store, upgrade
 from op25b.store.once import PREFIX, Register, Standing, State, expect
 from op25b.submission.spool.envelope import Recipient
+from op25b.submission.spool.marks import Mark
+from op25b.submission.spool.marks import State as Marked
+from op25b.submission.spool.reader import Reader
 from tests.submission.relay.peers import Script, peer
 from tests.submission.relay.world import DEFERRED, DELIVERED, FAILED, START, World, world
 
@@ -166,5 +169,21 @@ def test_the_store_is_away_when_it_is_delivered(tmp_path: Path, store: Store) ->
             assert known(store).state is State.HANDING
             await here.relay.step()
             assert known(store).state is State.DELIVERED
+
+    asyncio.run(play())
+
+
+def test_an_operator_drops_it(tmp_path: Path, store: Store) -> None:
+    async def play() -> None:
+        async with peer() as hop, world(tmp_path / "spool", smart_host=hop.hop, register=Register(store)) as here:
+            queue_id = await here.submit(BOB, envid=KEY, held="looked at")
+            await here.relay.step()
+            operator = Reader.open(tmp_path / "spool", exclusive=False)
+            operator.scan()
+            operator.mark([Mark(queue_id, None, Marked.DROPPED, START)])
+            for _ in range(2):
+                await here.relay.step()
+            assert (known(store).state, known(store).detail) == (State.FAILED, "dropped by an operator")
+            assert hop.got == []
 
     asyncio.run(play())

@@ -107,7 +107,7 @@ OUTCOMES = {
     Outcome.UNRESOLVED: mark("the name is not known"),
     Outcome.UNREACHABLE: mark("no way there"),
     Outcome.DROPPED: mark("no answer"),
-    Outcome.REFUSED: mark("refused"),
+    Outcome.REFUSED: mark("connection refused"),
     Outcome.PROHIBITED: mark("refused by a filter"),
     Outcome.FAILING: mark("answers, but not as it should"),
     Outcome.DENIED: mark("reached, does not pass on mail from here"),

@@ -55,7 +55,7 @@ def application(context: Context) -> ASGIApp:
         return RedirectResponse(f"/{language}/", 307, {"Vary": "Accept-Language"})
 
     site = Site(context, templates)
-    rooms = (home, affected, trouble, checking, doctor, pages, announcements, transparency)
+    rooms = (home, affected, trouble, checking, doctor, pages, transparency, announcements)
     for each in (*rooms, setup_pages, discovery, credentials, exemptions):
         made.include_router(each.router(site))
     faults.install(made, templates, context.log)

@@ -40,7 +40,7 @@ def router(site: Site) -> APIRouter:
         visit = site.visit(request)
         pool = None if visit.address is None else site.standings.pool_of(visit.address)
         with site.context.store.read() as connection:
-            told = notices.shown(notices.current(connection, visit), visit)
+            told = notices.shown(site.notices.current(connection, visit.at), visit.say, visit.at)
             found = (
                 None if visit.address is None or pool is None else _found(site, connection, visit, visit.address, pool)
             )

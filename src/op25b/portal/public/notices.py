@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from op25b.answers.pages import Bulletin
-from op25b.portal.public.site import Visit
+from op25b.answers.speech import Speaker
 from op25b.rollout import bulletins
+
+_HOLDS = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -22,21 +25,28 @@ class Notice:
     on: bool
 
 
-def current(connection: Connection, visit: Visit) -> tuple[Bulletin, ...]:
-    """What the pages tell now, outages first."""
-    found = bulletins.current(connection, visit.at)
-    return tuple(Bulletin(each.kind.value, each.text, each.from_, each.until) for each in found)
+class Notices:
+    """The desk's bulletins as the store has them, read again every few seconds."""
+
+    def __init__(self) -> None:
+        self._read: tuple[datetime, tuple[Bulletin, ...]] | None = None
+
+    def current(self, connection: Connection, at: datetime) -> tuple[Bulletin, ...]:
+        """What the pages tell now, outages first."""
+        if self._read is None or not timedelta(0) <= at - self._read[0] < _HOLDS:
+            found = bulletins.current(connection, at)
+            self._read = at, tuple(Bulletin(each.kind.value, each.text, each.from_, each.until) for each in found)
+        return self._read[1]
 
 
-def shown(told: Iterable[Bulletin], visit: Visit) -> list[Notice]:
+def shown(told: Iterable[Bulletin], say: Speaker, at: datetime) -> list[Notice]:
     """As boxes at the top of a page."""
-    return [_notice(each, visit) for each in told]
+    return [_notice(each, say, at) for each in told]
 
 
-def _notice(bulletin: Bulletin, visit: Visit) -> Notice:
-    say = visit.say
+def _notice(bulletin: Bulletin, say: Speaker, at: datetime) -> Notice:
     heading = say("Outage") if bulletin.kind == "outage" else say("Maintenance")
-    on, start = bulletin.from_ <= visit.at, say.instant(bulletin.from_)
+    on, start = bulletin.from_ <= at, say.instant(bulletin.from_)
     if bulletin.until is not None:
         when = say("{start} to {end}", start=start, end=say.instant(bulletin.until))
     else:

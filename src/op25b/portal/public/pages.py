@@ -28,7 +28,7 @@ def _page(site: Site, key: str) -> Callable[[Request], Response]:
         told: list[Notice] = []
         if key == _WITH_NOTICES:
             with site.context.store.read() as connection:
-                told = notices.shown(notices.current(connection, visit), visit)
+                told = notices.shown(site.notices.current(connection, visit.at), visit.say, visit.at)
         content = site.contents.of(key, visit.language, visit.at)
         return site.templates.page(request, "page.html", content=content, notices=told)
 

@@ -13,6 +13,7 @@ from op25b.policy.model import Policy
 from op25b.portal.public.asking import Asking
 from op25b.portal.public.contents import Contents
 from op25b.portal.public.context import Context
+from op25b.portal.public.notices import Notices
 from op25b.portal.public.standing import Standings
 from op25b.portal.web import languages
 from op25b.portal.web.templates import Templates
@@ -26,6 +27,7 @@ class Site:
         self.context, self.templates = context, templates
         self.policy: Policy = context.policy
         self.standings = Standings(context.policy)
+        self.notices = Notices()
         self.contents = Contents(self.standings.judge, templates)
         self.proxies: Proxies = context.proxies
         self.forms = context.forms

@@ -15,7 +15,8 @@ from op25b.portal.desk.counts import Counter, Counts
 from op25b.portal.public.contents import Content
 from op25b.portal.public.site import Site
 
-_ITEM = "- "
+_ITEMS = ("- ", "・")
+"""How an item of a list begins, in English and in Japanese."""
 
 
 def router(site: Site) -> APIRouter:
@@ -48,8 +49,8 @@ def page(subject: Subject, counts: Counts) -> Page:
 def _terms(subject: Subject, counts: Counts) -> Iterator[Block]:
     items: list[str] = []
     for line in terms.text(subject.policy, counts.by_kind, subject.say):
-        if line.startswith(_ITEM):
-            items.append(line.removeprefix(_ITEM))
+        if (mark := next((each for each in _ITEMS if line.startswith(each)), None)) is not None:
+            items.append(line.removeprefix(mark))
             continue
         yield from _bullets(items)
         items = []

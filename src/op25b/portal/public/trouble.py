@@ -26,10 +26,15 @@ def router(site: Site) -> APIRouter:
     def causes(request: Request) -> Response:
         visit = site.visit(request)
         with site.context.store.read() as connection:
-            told = notices.current(connection, visit)
+            told = site.notices.current(connection, visit.at)
         content = site.contents.of("trouble", visit.language, visit.at, told)
         return site.templates.page(
-            request, "trouble.html", content=content, notices=notices.shown(told, visit), host="", fault=""
+            request,
+            "trouble.html",
+            content=content,
+            notices=notices.shown(told, visit.say, visit.at),
+            host="",
+            fault="",
         )
 
     @made.get("/{language:language}/trouble/steps")
@@ -39,7 +44,7 @@ def router(site: Site) -> APIRouter:
         if address is not None and site.standings.pool_of(address) is None:
             address = None
         with site.context.store.read() as connection:
-            told = notices.current(connection, visit)
+            told = site.notices.current(connection, visit.at)
             if address is not None:
                 judge = site.standings.judge_of(connection, address, [], visit.at)
         subject = Subject(judge, visit.at, visit.say, told)
@@ -57,7 +62,7 @@ def router(site: Site) -> APIRouter:
             check=step.cause is Cause.WRONG_SETTING,
             host="",
             fault="",
-            notices=notices.shown(told, visit) if step.cause is Cause.OUTAGE else [],
+            notices=notices.shown(told, visit.say, visit.at) if step.cause is Cause.OUTAGE else [],
         )
 
     return made

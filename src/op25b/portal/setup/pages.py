@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -107,6 +108,10 @@ def _asking(policy: Policy) -> dict[str, Any]:
     return {"choices": _choices(policy), "under": under}
 
 
+@lru_cache(maxsize=256)
 def _code(url: str) -> Markup:
-    """A QR code (ISO/IEC 18004) as an <svg>; dark on light whatever the page's colours are, as cameras want it."""
+    """A QR code (ISO/IEC 18004) as an <svg>; dark on light whatever the page's colours are, as cameras want it.
+
+    Kept, as it takes longer to make than the rest of its page.
+    """
     return Markup(segno.make(url, error="m").svg_inline(scale=4, border=4, dark="#000", light="#fff"))

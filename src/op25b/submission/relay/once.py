@@ -100,6 +100,11 @@ class Once:
             self._settled[message.queue_id] = outcome
         return {address: outcome}
 
+    def drop(self, message: Message) -> None:
+        """An operator took it out of the queue; written down with the next `decided`."""
+        if (key := self._keys.get(message.queue_id)) is not None:
+            self._unsaid[key] = State.FAILED, "dropped by an operator"
+
     def forget(self, queue_id: str) -> None:
         """The message is done."""
         self._keys.pop(queue_id, None)

@@ -193,6 +193,8 @@ class Relay:
     def _start_message(self, message: Message, now: datetime, *, insist: bool = False) -> None:
         """Try those recipients whose time has come; of the others, remember when it comes."""
         if message.status.done:
+            if message.status.dropped:
+                self._once.drop(message)
             self._forget(message)
             return
         if message.status.held is not None:

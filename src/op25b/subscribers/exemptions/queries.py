@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, and_, bindparam, or_, select
 
 from op25b.store.changes import Change
+from op25b.store.columns import Micros
 from op25b.store.micros import instant, micros
 from op25b.store.raw import Raw, packed
-from op25b.store.tables import Micros, exemptions, quarantine
+from op25b.store.tables import exemptions, quarantine
 from op25b.subscribers.exemptions.transitions import Kind
 
 _CHUNK = 500

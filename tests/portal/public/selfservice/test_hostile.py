@@ -41,8 +41,10 @@ def test_every_form_takes_everything_and_does_nothing_with_it(pages: SelfService
     for number, (path, page) in enumerate(forms.items()):
         # each from another place: limits on tries have tests of their own
         visitor = pages.visitor(f"203.0.113.{number}")
+        # what a form does is the same in both languages
+        hostile = HOSTILE if path.startswith("/ja/") else HOSTILE[:3]
         names = re.findall(r'<(?:input|textarea) id="(\w+)"', page)
-        for text in HOSTILE:
+        for text in hostile:
             answer = visitor.send(path, **dict.fromkeys(names, text))
             assert answer.status_code in (400, 413, 422, 429), (path, text, answer.status_code)
             shown = re.sub("<(script src|meta|link|svg)[^>]*>", "", answer.text)

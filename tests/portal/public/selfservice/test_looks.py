@@ -7,14 +7,18 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page
 
-from op25b.answers.speech import LANGUAGES
 from tests.portal.public.selfservice.conftest import POP_PASSWORD, TARO, SelfService
-from tests.support.browser import WIDTHS, Visit, visit
+from tests.support.browser import DESK, PHONE, Visit, visit
 
 PAGES = (
     "credentials", "credentials/imart", "credentials/imart/initial", "credentials/imart/reissue", "exemptions",
     "exemptions/subscriber", "exemptions/prefix", "exemptions/destination",
 )  # fmt: skip
+
+LOOKS = [
+    ("ja", PHONE), ("en", DESK), pytest.param("ja", DESK, marks=pytest.mark.long),
+    pytest.param("en", PHONE, marks=pytest.mark.long),
+]  # fmt: skip
 
 
 def _is_well(seen: Visit, name: str) -> None:
@@ -25,8 +29,7 @@ def _is_well(seen: Visit, name: str) -> None:
     assert seen.page.locator("h1").count() == 1
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("language", "width"), LOOKS)
 def test_every_page_and_every_form_as_it_is_refused(
     pages: SelfService, browser: Browser, language: str, width: int
 ) -> None:
@@ -41,8 +44,7 @@ def test_every_page_and_every_form_as_it_is_refused(
                 _is_well(seen, f"{name}-refused")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("language", "width"), LOOKS)
 def test_what_comes_of_them(pages: SelfService, browser: Browser, language: str, width: int) -> None:
     def send(path: str, **fields: str) -> None:
         seen.page.goto(f"{pages.url}/{language}/{path}")
