@@ -83,7 +83,18 @@ def report(lab: Lab, reports: Iterable[tuple[Status, Lease]]) -> None:
     when all were acknowledged; raises subprocess.CalledProcessError if one was not."""
     server = _address(lab, "radius" if lab.has_freeradius else "edge")
     # patient: where several labs share few processors, its own 15 seconds are soon over
-    command = ["radclient", "-q", "-r", "9", "-t", "3", "-S", f"{WORK}/{NAME}/{_SECRET}", f"{server}:{ACCOUNTING}", "acct"]
+    command = [
+        "radclient",
+        "-q",
+        "-r",
+        "9",
+        "-t",
+        "3",
+        "-S",
+        f"{WORK}/{NAME}/{_SECRET}",
+        f"{server}:{ACCOUNTING}",
+        "acct",
+    ]
     lab.run("edge", command, input=accounting(reports), check=True)
 
 
