@@ -72,7 +72,7 @@ def print_(
     loaded = policyfile.policy(policy)
 
     def write(reissue: Reissue, issued: Issued) -> None:
-        printing.write(letter.html(loaded, reissue, issued), to)
+        printing.write([letter.html(loaded, reissue, issued)], to)
 
     with stores.opened(store) as opened:
         issuing = Issuing(opened, Hasher(os.urandom), loaded.credentials, os.urandom)
