@@ -18,6 +18,8 @@ from typing import ClassVar
 from accounters import SIZE, Accounter
 from radiusload import PORT, SECRET
 
+from op25b.lab.freeradius import radiusd_conf
+
 SETTINGS = Path("/etc/freeradius/3.0/mods-config/sql/main/sqlite")
 RULES = f"""table inet op25b {{
 set exempt {{ type ipv4_addr; size {SIZE}; }}
@@ -25,28 +27,7 @@ chain forward {{ type filter hook forward priority 0; policy accept;
 ip saddr 10.0.0.0/8 tcp dport 25 ip saddr != @exempt drop
 }}; }}
 """
-RADIUSD = """
-prefix = /usr
-libdir = /usr/lib/freeradius
-raddbdir = {folder}
-run_dir = {folder}
-db_dir = {folder}
-logdir = {folder}
-name = radiusd
-max_requests = 65536
-log {{ destination = stdout }}
-security {{ status_server = no }}
-thread pool {{
-  start_servers = 5
-  max_servers = 32
-  min_spare_servers = 3
-  max_spare_servers = 10
-}}
-client here {{
-  ipaddr = 127.0.0.1
-  secret = "{secret}"
-}}
-modules {{
+MODULES = """
   expr {{
   }}
   files {{
@@ -58,27 +39,20 @@ modules {{
   }}
   {sql}
   {grant}
-}}
-server default {{
-  listen {{
-    type = acct
-    ipaddr = 127.0.0.1
-    port = {port}
-  }}
-  preacct {{
-    update request {{
-      Acct-Unique-Session-Id := "%{{md5:%{{User-Name}},%{{Acct-Session-Id}},%{{NAS-Identifier}}}}"
-    }}
+"""
+PREACCT = """
+    update request {
+      Acct-Unique-Session-Id := "%{md5:%{User-Name},%{Acct-Session-Id},%{NAS-Identifier}}"
+    }
     files
-  }}
-  accounting {{
+"""
+ACCOUNTING = """
     {book}
     if (&control:Tmp-Integer-0 == 1) {{
       grant
     }}
-  }}
-}}
 """
+THREADS = {"start_servers": 5, "max_servers": 32, "min_spare_servers": 3, "max_spare_servers": 10}
 SQL = """
 sql {{
   dialect = "sqlite"
@@ -165,7 +139,16 @@ class FreeRadius(Accounter):
         path = subprocess.run(["/usr/bin/python3", "-c", _PATH], capture_output=True, text=True, check=True).stdout
         sql = SQL.format(folder=folder, settings=SETTINGS) if self.book == "sql" else ""
         way = GRANTS[self.way].format(folder=folder, path=path.strip())
-        text = RADIUSD.format(folder=folder, secret=SECRET.decode(), sql=sql, grant=way, book=self.book, port=PORT)
+        text = radiusd_conf(
+            str(folder),
+            ("127.0.0.1", PORT),
+            ("127.0.0.1", SECRET.decode()),
+            modules=MODULES.format(folder=folder, sql=sql, grant=way),
+            more="max_requests = 65536",
+            preacct=PREACCT,
+            accounting=ACCOUNTING.format(book=self.book),
+            threads=THREADS,
+        )
         (folder / "radiusd.conf").write_text(text)
 
     def command(self) -> list[str]:

@@ -49,6 +49,8 @@ from op25b.watch import states as watch_states
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- made from the code by `make docs`; edits are overwritten -->\n"
 LEVELS = {f"{log}.{level}": level for log in ("log", "_log") for level in ("info", "warning", "error")}
+# these are limited, by what their first argument says (op25b.processes.complaints)
+LEVELS |= {f"{log}.about": "warning" for log in ("complaints", "_complaints")}
 KINDS = {"Path": "path", "str": "text", "int": "number", "float": "number", "bool": "true or false", "date": "date",
          "time": "time of day", "datetime": "instant with an offset"}  # fmt: skip
 
@@ -146,7 +148,8 @@ def logs_page() -> str:
     lines += ["| event | level | fields | from |", "|---|---|---|---|"]
     packages = (processes, submission, subscribers, enforcement, watch, portal, service)
     rooms = [Path(room.__file__).parent for room in packages]
-    events = [each for room in rooms for path in sorted(room.rglob("*.py")) for each in _events(path)]
+    files = [path for room in rooms for path in sorted(room.rglob("*.py")) if path.stem != "complaints"]
+    events = [each for path in files for each in _events(path)]
     lines += [f"| {name} | {level} | {fields} | `{place}` |" for name, level, fields, place in sorted(set(events))]
     return "\n".join([*lines, ""])
 
@@ -161,7 +164,7 @@ def _events(path: Path) -> Iterator[tuple[str, str, str, str]]:
         for node in nodes:
             called = ".".join(ast.unparse(node.func).split(".")[-2:]) if isinstance(node, ast.Call) else ""
             if isinstance(node, ast.Call) and called in LEVELS:
-                names = _texts(node.args[0]) or [result.value for result in Result]
+                names = _texts(node.args[called.endswith(".about")]) or [result.value for result in Result]
                 fields: list[str] = []
                 for keyword in node.keywords:
                     unpacked = assigned.get(ast.unparse(keyword.value))

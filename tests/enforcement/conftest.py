@@ -6,10 +6,14 @@ import ctypes
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from op25b.enforcement.generations import Records
 from op25b.enforcement.netlink import Netlink
+from tests.support.enforced import NEIGHBOURS, Edge, of_others
+from tests.support.traffic import Traffic
 
 CLONE_NEWNET = 0x40000000
 
@@ -51,4 +55,26 @@ def nft(netns: None) -> Nft:
 def link(netns: None) -> Iterator[Netlink]:
     """A socket to nf_tables of the test's namespace."""
     with Netlink() as opened:
+        yield opened
+
+
+@pytest.fixture
+def edge(link: Netlink, tmp_path: Path) -> Edge:
+    """The test's namespace as a router, with nothing applied yet."""
+    return Edge(link, Records(tmp_path / "state"))
+
+
+@pytest.fixture
+def others(nft: Nft) -> Iterator[None]:
+    """Tables of other people, which must be left as they are."""
+    nft(NEIGHBOURS)
+    before = of_others()
+    yield
+    assert of_others() == before
+
+
+@pytest.fixture
+def traffic(netns: None) -> Iterator[Traffic]:
+    """Customers behind it, and somebody whom they send to."""
+    with Traffic() as opened:
         yield opened

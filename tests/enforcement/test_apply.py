@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,28 +13,12 @@ import pytest
 
 from op25b.enforcement import generations, inventory, kernel
 from op25b.enforcement.generations import Records
-from op25b.enforcement.netlink import Netlink
 from op25b.errors import Missing, UserError
-from tests.support.enforced import NEIGHBOURS, Edge, of_others, policy
+from tests.support.enforced import Edge, policy
 from tests.support.traffic import Traffic
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("others")]
 FIRST, SECOND, THIRD = policy("acd", "d"), policy("abcd", "ad"), policy("c")
-
-
-@pytest.fixture
-def edge(link: Netlink, nft: Callable[..., str], tmp_path: Path) -> Iterator[Edge]:
-    """Beside tables of other people, which must be left as they are."""
-    nft(NEIGHBOURS)
-    before = of_others()
-    yield Edge(link, Records(tmp_path / "state"))
-    assert of_others() == before
-
-
-@pytest.fixture
-def traffic(netns: None) -> Iterator[Traffic]:
-    with Traffic() as opened:
-        yield opened
 
 
 def expire(edge: Edge, nft: Callable[..., str]) -> None:

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from op25b.enforcement import requests
 from op25b.enforcement.enforcer_client import Away, Client
-from op25b.enforcement.generations import Records
 from op25b.enforcement.live import LiveSets
 from op25b.enforcement.members import Delta, Members, difference, normal
 from op25b.enforcement.netlink import Netlink
@@ -37,22 +36,15 @@ SOME = ["192.0.2.1/32", "198.18.1.0/24", "2001:db8:1::/64", "2001:db8:2::/48"]
 
 
 @pytest.fixture
-def edge(link: Netlink, tmp_path: Path) -> Edge:
-    found = Edge(link, Records(tmp_path / "state"))
-    found.apply(POLICY)
-    return found
+def edge(edge: Edge) -> Edge:
+    edge.apply(POLICY)
+    return edge
 
 
 @pytest.fixture
 def enforcer(edge: Edge) -> Iterator[Enforcer]:
     with Enforcer() as started:
         yield started
-
-
-@pytest.fixture
-def traffic(netns: None) -> Iterator[Traffic]:
-    with Traffic() as opened:
-        yield opened
 
 
 def held(edge: Edge) -> Members:

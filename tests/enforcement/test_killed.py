@@ -21,7 +21,6 @@ from pathlib import Path
 import pytest
 
 from op25b.enforcement import inventory, kernel
-from op25b.enforcement.generations import Records
 from op25b.enforcement.netlink import Netlink
 from tests.support.enforced import NOW, Edge, hosts, loaded, policy, ranges
 from tests.support.traffic import Flow, Traffic
@@ -31,17 +30,6 @@ OLD, NEW = policy("acd", "d"), policy("abcd", "ad")
 MANY = (*ranges(5_000), *hosts(10_000))
 OLD_MANY, NEW_MANY = policy("acd", "d", MANY), policy("abcd", "ad", MANY)
 PASSES = {"old": "bd", "new": "ad"}
-
-
-@pytest.fixture
-def edge(link: Netlink, tmp_path: Path) -> Edge:
-    return Edge(link, Records(tmp_path / "state"))
-
-
-@pytest.fixture
-def traffic(netns: None) -> Iterator[Traffic]:
-    with Traffic() as opened:
-        yield opened
 
 
 def treatments(fates: list[tuple[Flow, str]], first: str, second: str) -> list[str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from op25b.enforcement import inventory, kernel, live_members
-from op25b.enforcement.generations import Records
 from op25b.enforcement.live import NAME, Full, LiveSets, NoLiveSets
 from op25b.enforcement.members import Delta, Members, count, difference, normal
-from op25b.enforcement.netlink import Netlink
 from op25b.enforcement.prefix_texts import members, texts
 from op25b.enforcement.verify import live_difference
 from op25b.errors import UserError
@@ -34,20 +31,9 @@ def sized(text: str, size: int) -> str:
 
 
 @pytest.fixture
-def edge(link: Netlink, tmp_path: Path) -> Edge:
-    return Edge(link, Records(tmp_path / "state"))
-
-
-@pytest.fixture
 def sets(edge: Edge) -> LiveSets:
     edge.apply(FIRST)
     return LiveSets(edge.link)
-
-
-@pytest.fixture
-def traffic(netns: None) -> Iterator[Traffic]:
-    with Traffic() as opened:
-        yield opened
 
 
 def both(sources: list[str], destinations: list[str] | None = None) -> Members:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 
 from op25b.enforcement import kernel, readback
 from op25b.enforcement.elements import Addresses4
-from op25b.enforcement.generations import Records
 from op25b.enforcement.netlink import Netlink
 from op25b.enforcement.requests import Seen
 from op25b.enforcement.seen import Counters
@@ -26,16 +24,9 @@ BOTH = pytest.mark.parametrize("zeroes", [True, False], ids=["zeroed", "differen
 
 
 @pytest.fixture
-def edge(link: Netlink, tmp_path: Path) -> Edge:
-    found = Edge(link, Records(tmp_path / "state"))
-    found.apply(POLICY)
-    return found
-
-
-@pytest.fixture
-def traffic(edge: Edge) -> Iterator[Traffic]:
-    with Traffic() as opened:
-        yield opened
+def edge(edge: Edge) -> Edge:
+    edge.apply(POLICY)
+    return edge
 
 
 def packets(seen: Seen) -> Counter[str]:

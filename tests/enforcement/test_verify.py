@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from op25b.enforcement import inventory, kernel
-from op25b.enforcement.generations import Records
 from op25b.enforcement.netlink import Netlink
-from tests.support.enforced import NEIGHBOURS, NOW, Edge, hosts, of_others, policy, ranges
+from tests.support.enforced import NOW, Edge, hosts, policy, ranges
 from tests.support.traffic import Traffic
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("others")]
 Nft = Callable[..., str]
 TEXT = policy("acd", "d", tuple(hosts(40)))
 OTHER = policy("c")
 HASHED = policy("acd", "d", tuple(ranges(5_000)))
-
-
-@pytest.fixture
-def edge(link: Netlink, nft: Nft, tmp_path: Path) -> Iterator[Edge]:
-    """Beside tables of other people, which must be left as they are."""
-    nft(NEIGHBOURS)
-    before = of_others()
-    yield Edge(link, Records(tmp_path / "state"))
-    assert of_others() == before
 
 
 @dataclass(frozen=True)

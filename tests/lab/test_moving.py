@@ -13,7 +13,7 @@ from op25b.lab.leases import Lease, Status, accounting, leased
 from op25b.lab.network import build_script, moving
 from op25b.lab.packets import ACK, SYN, Datagram, Segment, parse
 from op25b.lab.plan import Customer, Further, LabPlan, Pool, Provider, lab_plan
-from op25b.lab.router import freeradius_conf, service_toml
+from op25b.lab.router import service_toml
 from op25b.lab.servers import OwnServer
 from op25b.lab.stage import FASTER, further, in_lab
 from op25b.lab.steps import Steps
@@ -156,8 +156,6 @@ def test_the_router_is_told_all_of_its_parts(tmp_path: Path) -> None:
     assert [str(each.address) for each in read.leases.listen] == ["203.0.113.2"]
     assert None not in (read.enforcer, read.follower, read.watch)
     assert read.submission is None
-    conf = freeradius_conf(ip_address("203.0.113.4"), ip_address("203.0.113.2"), "secret")
-    assert "ipaddr = 203.0.113.4\n" in conf
 
 
 HERE, THERE = ip_address("198.51.100.2"), ip_address("203.0.113.9")

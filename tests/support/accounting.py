@@ -18,8 +18,8 @@ from pyrad.dictionary import Dictionary
 from pyrad.packet import AcctPacket
 
 from op25b.processes.board import Board
+from op25b.processes.complaints import Complaints
 from op25b.subscribers.accounting.clients import Client, Clients
-from op25b.subscribers.accounting.complaints import Complaints
 from op25b.subscribers.accounting.facts import Attribute
 from op25b.subscribers.accounting.intake import Intake, Merge
 from op25b.subscribers.accounting.numbers import Counted

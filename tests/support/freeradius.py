@@ -11,6 +11,7 @@ from typing import Self
 
 import pytest
 
+from op25b.lab.freeradius import radiusd_conf
 from tests.support.service import eventually, free_ports
 
 NEEDED = [
@@ -18,67 +19,16 @@ NEEDED = [
     pytest.mark.skipif(shutil.which("radclient") is None, reason="needs radclient: apt install freeradius-utils"),
 ]
 SECRET = "the access server's"
-_SETTINGS = """
-prefix = /usr
-libdir = /usr/lib/freeradius
-raddbdir = {folder}
-run_dir = {folder}
-db_dir = {folder}
-logdir = {folder}
-name = radiusd
-log {{
-  destination = files
-  file = {folder}/log
-}}
-security {{
-  allow_core_dumps = no
-  reject_delay = 0
-  status_server = no
-}}
-thread pool {{
-  start_servers = 2
-  max_servers = 8
-  min_spare_servers = 1
-  max_spare_servers = 2
-}}
-client here {{
-  ipaddr = 127.0.0.1
-  secret = "{secret}"
-}}
-modules {{
-  {modules}
-}}
-policy {{
-  {policy}
-}}
-{more}
-server default {{
-  listen {{
-    type = acct
-    ipaddr = 127.0.0.1
-    port = {port}
-  }}
-  preacct {{
-    {preacct}
-  }}
-  accounting {{
-    {accounting}
-  }}
-}}
-"""
 
 
 class FreeRadius:
-    """`more`: whole sections; the others go into the sections of their names."""
+    """`sections`: as `radiusd_conf` takes them."""
 
-    def __init__(
-        self, folder: Path, modules: str = "", policy: str = "", more: str = "", preacct: str = "", accounting: str = ""
-    ) -> None:
+    def __init__(self, folder: Path, **sections: str) -> None:
         self.folder = folder
         self.folder.mkdir()
         (self.port,) = free_ports(1)
-        sections = {"modules": modules, "policy": policy, "more": more, "preacct": preacct, "accounting": accounting}
-        text = _SETTINGS.format(folder=folder, secret=SECRET, port=self.port, **sections)
+        text = radiusd_conf(str(folder), ("127.0.0.1", self.port), ("127.0.0.1", SECRET), **sections)
         (folder / "radiusd.conf").write_text(text)
 
     def __enter__(self) -> Self:

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_urlsafe
@@ -71,20 +73,10 @@ def lab_run(wanted: Providers = None, all_: All = False, json: Json = False, ope
     if not named:
         raise UserError("name a policy file or an example, or --all for every provider of the list of claims")
     files = [(path, *_in_lab(path)) for path in map(_path, named)]
-    trials: list[Trial] = []
-    programs, left_out = set(), set()
-    for path, text, policy in files:
-        with _lab(path, text, policy, claims, stays=open_ == policy.provider.name) as lab:
-            programs.add(lab.mail_program)
-            now = datetime.now(ZoneInfo(policy.provider.time_zone))
-            tries, visits = Trials(lab, text, policy, claims, now), Visits(lab, policy, claims)
-            announcements = Announcements(lab, text, claims)
-            trials += _with_bar(lab, len(tries.steps()), tries.run)
-            trials += _with_bar(lab, len(visits.all()), visits.run)
-            trials += _with_bar(lab, len(announcements.all()), announcements.run)
-            left_out |= tries.left_out()
-            if open_ == policy.provider.name:
-                tries.settle()
+    tried = _all_tried(files, claims, open_)
+    trials = [trial for each in tried for trial in each.trials]
+    programs = {each.mail_program for each in tried}
+    left_out = {claim for each in tried for claim in each.left_out}
     found = rows(claims, [policy.provider.name for _, _, policy in files], trials, left_out)
     if json:
         output.data([row.as_json() for row in found])
@@ -137,6 +129,50 @@ def lab_down(wanted: Annotated[str | None, typer.Argument(metavar="PROVIDER")] =
     output.text(f"ended: {', '.join(ended)}" if ended else "no lab was running")
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """What came of one provider's claims. `left_out`: those that could not be tried."""
+
+    trials: list[Trial]
+    mail_program: str
+    left_out: set[str]
+
+
+def _all_tried(files: Sequence[tuple[Path, str, Policy]], claims: Claims, open_: str | None) -> list[_Tried]:
+    """Each provider in a lab of its own, as many at a time as there are processors: each waits most of the time."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+    with bars, ThreadPoolExecutor(os.cpu_count()) as pool:
+        trying = [
+            pool.submit(_tried, path, text, policy, claims, open_ == policy.provider.name, bars)
+            for path, text, policy in files
+        ]
+        try:
+            return [each.result() for each in trying]
+        except BaseException:
+            for each in trying:
+                each.cancel()
+            # those that are under way fail at once
+            for _, _, policy in files:
+                down(_own(policy), directory=default_directory())
+            raise
+
+
+def _tried(path: Path, text: str, policy: Policy, claims: Claims, stays: bool, bars: Progress) -> _Tried:
+    with _lab(path, text, policy, claims, stays) as lab:
+        now = datetime.now(ZoneInfo(policy.provider.time_zone))
+        tries, visits = Trials(lab, text, policy, claims, now), Visits(lab, policy, claims)
+        announcements = Announcements(lab, text, claims)
+        trials = [
+            *_with_bar(bars, lab, len(tries.steps()), tries.run),
+            *_with_bar(bars, lab, len(visits.all()), visits.run),
+            *_with_bar(bars, lab, len(announcements.all()), announcements.run),
+        ]
+        if stays:
+            tries.settle()
+        return _Tried(trials, lab.mail_program, tries.left_out())
+
+
 def _path(wanted: str) -> Path:
     """A policy file by its path, or an example by its name."""
     example = EXAMPLES / f"{wanted}.toml"
@@ -171,23 +207,28 @@ def _lab(path: Path, text: str, policy: Policy, claims: Claims, stays: bool) -> 
     if running is not None or stays:
         yield running or _up(policy.provider.name, path, text, policy, claims)
         return
-    name = f"{policy.provider.name}.{os.getpid()}"
     try:
-        yield _up(name, path, text, policy, claims)
+        yield _up(_own(policy), path, text, policy, claims)
     finally:
-        down(name, directory=default_directory())
+        down(_own(policy), directory=default_directory())
 
 
-def _with_bar(lab: Lab, total: int, run: Callable[[Callable[[], None]], Sequence[Trial]]) -> Sequence[Trial]:
+def _own(policy: Policy) -> str:
+    """The name of a lab that this command brings up and ends."""
+    return f"{policy.provider.name}.{os.getpid()}"
+
+
+def _with_bar(
+    bars: Progress, lab: Lab, total: int, run: Callable[[Callable[[], None]], Sequence[Trial]]
+) -> Sequence[Trial]:
     """Make the attempts, with a bar on a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    quiet = not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
-        task = progress.add_task(lab.plan.provider, total=total)
-        try:
-            return run(lambda: progress.advance(task))
-        except (subprocess.SubprocessError, OverflowError) as error:
-            raise UserError(f"the lab of {lab.plan.provider} broke down: {error}; try it again") from None
+    task = bars.add_task(lab.plan.provider, total=total)
+    try:
+        return run(lambda: bars.advance(task))
+    except (subprocess.SubprocessError, OverflowError) as error:
+        raise UserError(f"the lab of {lab.plan.provider} broke down: {error}; try it again") from None
+    finally:
+        bars.remove_task(task)
 
 
 def _open(policy: Policy) -> None:

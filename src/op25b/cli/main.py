@@ -12,10 +12,23 @@ import typer.core
 import typer.main
 
 import op25b
-from op25b.cli import check, enforce, explain, show
 from op25b.errors import Missing, UserError
 
-LATER = {
+SINGLE = {
+    "check": "op25b.cli.check",
+    "pools": "op25b.cli.show",
+    "servers": "op25b.cli.show",
+    "explain": "op25b.cli.explain",
+    "compile": "op25b.cli.show",
+    "plan": "op25b.cli.enforce",
+    "apply": "op25b.cli.enforce",
+    "confirm": "op25b.cli.enforce",
+    "rollback": "op25b.cli.enforce",
+    "status": "op25b.cli.enforce",
+    "verify": "op25b.cli.enforce",
+}
+"""Commands, and the module that has a function of that name."""
+GROUPS = {
     "account": "op25b.cli.account",
     "api": "op25b.cli.api",
     "bulletin": "op25b.cli.bulletin",
@@ -34,19 +47,26 @@ LATER = {
     "watch": "op25b.cli.watch",
     "who": "op25b.cli.who",
 }
+"""Commands of commands, and the module that has them as `app`."""
 
 
 class Commands(typer.core.TyperGroup):
-    """Commands; those that bring a database or a server with them are imported when they are asked for."""
+    """All commands. Each is imported when it is asked for: half a second of policies, databases, servers otherwise."""
 
     # typer keeps the types of click to itself
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *LATER]
+        return [*SINGLE, *GROUPS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in LATER:
-            return super().get_command(ctx, cmd_name)
-        found = typer.main.get_command(import_module(LATER[cmd_name]).app)
+        if cmd_name in SINGLE:
+            made = typer.Typer(add_completion=False, rich_markup_mode=None)
+            function = getattr(import_module(SINGLE[cmd_name]), cmd_name.replace("compile", "compile_"))
+            made.command(cmd_name)(function)
+        elif cmd_name in GROUPS:
+            made = import_module(GROUPS[cmd_name]).app
+        else:
+            return None
+        found = typer.main.get_command(made)
         found.name = cmd_name
         return found
 
@@ -61,18 +81,6 @@ app = typer.Typer(
     # plain text, so that help and usage errors read the same on a terminal and in a log
     rich_markup_mode=None,
 )
-
-app.command("check")(check.check)
-app.command("pools")(show.pools)
-app.command("servers")(show.servers)
-app.command("explain")(explain.explain)
-app.command("compile")(show.compile_)
-app.command("plan")(enforce.plan)
-app.command("apply")(enforce.apply)
-app.command("confirm")(enforce.confirm)
-app.command("rollback")(enforce.rollback)
-app.command("status")(enforce.status)
-app.command("verify")(enforce.verify)
 
 
 def _version(wanted: bool) -> None:

@@ -11,8 +11,7 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
@@ -22,10 +21,10 @@ from op25b.enforcement.enforcer_metrics import Enforced
 from op25b.enforcement.netlink import Netlink
 from op25b.enforcement.requests import HEADER, Code, Refused, Type
 from op25b.processes.board import Meters
+from op25b.processes.complaints import Complaints
 from op25b.processes.stopping import until_told
 
 _PEER = struct.Struct("=iii")  # pid, uid, gid (unix(7), SO_PEERCRED)
-_LOG_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,30 +62,12 @@ async def _serve(listener: socket.socket, peers: Peers, meters: Meters, parent: 
     await peers.close()
 
 
-@dataclass
-class Sparing:
-    """Log lines that strangers can cause: one of a kind a second, and how many were left out."""
-
-    log: FilteringBoundLogger
-    now: Callable[[], float] = time.monotonic
-    _last: dict[str, float] = field(default_factory=dict)
-    _left_out: dict[str, int] = field(default_factory=dict)
-
-    def warning(self, event: str, **details: object) -> None:
-        now = self.now()
-        if now - self._last.get(event, float("-inf")) < _LOG_SECONDS:
-            self._left_out[event] = self._left_out.get(event, 0) + 1
-            return
-        self._last[event] = now
-        self.log.warning(event, left_out=self._left_out.pop(event, 0), **details)
-
-
 class Peers:
     """Those who are connected."""
 
     def __init__(self, duties: Duties, settings: Settings, meters: Meters, log: FilteringBoundLogger) -> None:
         self._duties, self._settings, self._meters = duties, settings, meters
-        self._log = Sparing(log)
+        self._complaints = Complaints(log, time.monotonic)
         self._tasks = set[asyncio.Task[None]]()
 
     async def accept(self, listener: socket.socket) -> None:
@@ -113,11 +94,11 @@ class Peers:
                 await self._talk(peer, session)
             except TimeoutError:
                 self._meters.add(Enforced.REFUSED)
-                self._log.warning("a client was too slow", seconds=self._settings.patience)
+                self._complaints.about("slow", "a client was too slow", seconds=self._settings.patience)
             except OSError as error:
-                self._log.warning("a client broke off", reason=str(error))
+                self._complaints.about("broken", "a client broke off", reason=str(error))
             except Exception as error:
-                self._log.warning("a fault of this program ended a connection", exc_info=error)
+                self._complaints.about("fault", "a fault of this program ended a connection", exc_info=error)
             finally:
                 self._duties.end(session)
                 self._meters.set(Enforced.CONNECTIONS, len(self._tasks) - 1)
@@ -163,7 +144,7 @@ class Peers:
 
     async def _refuse(self, peer: socket.socket, refused: Refused) -> None:
         self._meters.add(Enforced.REFUSED)
-        self._log.warning("refused a request", code=refused.code.name, reason=str(refused))
+        self._complaints.about("refused", "refused a request", code=refused.code.name, reason=str(refused))
         await self._send(peer, [requests.frame(Type.REFUSED, requests.pack_refusal(refused))])
 
     async def _send(self, peer: socket.socket, answers: list[Answer]) -> None:

@@ -13,7 +13,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from op25b.enforcement import inventory, nft, readback
 from op25b.enforcement.elements import (
@@ -28,8 +28,10 @@ from op25b.enforcement.elements import (
     load,
 )
 from op25b.enforcement.netlink import Netlink, attribute, attributes, each_attribute, text
-from op25b.ruleset.live import SEEN_SETS, TABLE, all_names
-from op25b.ruleset.nftables import NftSet, Table, base_chain
+from op25b.ruleset.live import SEEN_SETS, TABLE, all_names, base_chain
+
+if TYPE_CHECKING:  # the enforcer, which knows no policy, uses this too
+    from op25b.ruleset.nftables import NftSet, Table
 
 NAME = TABLE.split()[1]
 FORWARD_HOOK = inventory.Hook(2, -5)

@@ -11,6 +11,7 @@ Imports next to nothing, since the process that holds the privilege imports it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from op25b.policy.intervals import TOP, Version, address
@@ -131,3 +132,9 @@ def _test(kind: SetKind) -> str:
     if kind.length is None or not top >> kind.length:
         return test
     return f"{test} & {address(kind.version, top ^ (top >> kind.length))}"
+
+
+def base_chain(rules: Iterable[str]) -> list[str]:
+    """The only chain that the kernel calls: on the way through the router, before filters of priority 0."""
+    hook = "type filter hook forward priority filter - 5; policy accept;"
+    return ["chain forward {", *(f"\t{line}" for line in (hook, *rules)), "}"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from op25b.policy.intervals import TOP, AddressSet, Interval, Intervals, Version, address, by_length, prefixes
 from op25b.policy.model import Refuse
 from op25b.ruleset import live
-from op25b.ruleset.live import TABLE
+from op25b.ruleset.live import TABLE, base_chain
 from op25b.ruleset.nft_wrapped import wrapped_chains
 from op25b.ruleset.rules import Action, Rule, Ruleset
 
@@ -216,12 +216,6 @@ def refusal(refuse: Refuse) -> str:
         Refuse.ICMP: "reject with icmpx admin-prohibited",
         Refuse.DROP: "drop",
     }[refuse]
-
-
-def base_chain(rules: Iterable[str]) -> list[str]:
-    """The only chain that the kernel calls: on the way through the router, before filters of priority 0."""
-    hook = "type filter hook forward priority filter - 5; policy accept;"
-    return ["chain forward {", *(f"\t{line}" for line in (hook, *rules)), "}"]
 
 
 def render(ruleset: Ruleset) -> str:

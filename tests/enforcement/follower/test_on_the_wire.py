@@ -10,8 +10,6 @@ from statistics import median
 
 import pytest
 
-from op25b.enforcement.generations import Records
-from op25b.enforcement.netlink import Netlink
 from op25b.subscribers.exemptions.transitions import Kind
 from tests.support.enforced import Edge
 from tests.support.following import PATIENCE, Site, now, prefixes
@@ -22,19 +20,8 @@ PROMISE, NEVER_ABOVE, TIMES = 0.1, 1.0, 7
 
 
 @pytest.fixture
-def edge(link: Netlink, tmp_path: Path) -> Edge:
-    return Edge(link, Records(tmp_path / "state"))
-
-
-@pytest.fixture
 def site(edge: Edge, url: str, tmp_path: Path) -> Iterator[Site]:
     with Site(edge, url, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def traffic(netns: None) -> Iterator[Traffic]:
-    with Traffic() as opened:
         yield opened
 
 

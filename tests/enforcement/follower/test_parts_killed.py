@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 
 from op25b.cli.main import run
-from op25b.enforcement.generations import Records
 from op25b.enforcement.members import Delta
-from op25b.enforcement.netlink import Netlink
 from op25b.enforcement.prefix_texts import members
 from op25b.errors import UserError
 from op25b.subscribers.exemptions.transitions import Kind
@@ -27,11 +25,6 @@ from tests.support.following import POLICY, Site, now, prefixes, until
 from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture
-def edge(link: Netlink, tmp_path: Path) -> Edge:
-    return Edge(link, Records(tmp_path / "state"))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from op25b.enforcement.enforcer_client import Client
 from op25b.enforcement.follower.metrics import Followed
 from op25b.enforcement.follower.publishing import Publisher
 from op25b.enforcement.generations import Records
-from op25b.enforcement.netlink import Netlink
 from op25b.enforcement.requests import Kernel
 from op25b.processes.board import Board
 from op25b.store import Store, edges
@@ -42,11 +41,6 @@ def told(store: Store) -> Report:
         (edge,) = edges.reports(connection)
     assert (edge.name, edge.at) == ("edge1", NOW)
     return edge.report
-
-
-@pytest.fixture
-def edge(link: Netlink, tmp_path: Path) -> Edge:
-    return Edge(link, Records(tmp_path / "state"))
 
 
 @pytest.mark.root

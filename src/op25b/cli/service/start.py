@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from op25b.cli.service import api, console, enforcer, follower, leases, mail, portal, upkeep, watch
 from op25b.cli.service.config import Health
 from op25b.cli.service.part import Part
 from op25b.cli.service.present import Present
@@ -72,28 +71,48 @@ def serve(path: Path, only: Only | None = None) -> int:
 
 
 def _parts(present: Present, only: Only | None) -> list[Part]:
-    """Those that are configured, or the one that is asked for."""
+    """Those that are configured, or the one that is asked for. No other is imported: a mail server needs no pages."""
     config, parts = present.config, list[Part]()
     # the enforcer first: whoever asks it finds it there
     if config.enforcer is not None and only in (None, "enforcer"):
+        from op25b.cli.service import enforcer
+
         parts.append(enforcer.made(present, config.enforcer))
     if config.mail is not None and only in (None, "submission", "postfix"):
+        from op25b.cli.service import mail
+
         parts.append(mail.made(present, only))
     if config.mail is not None and only == "relay":
+        from op25b.cli.service import mail
+
         parts.append(mail.relay_alone(present))
     if config.leases is not None and only in (None, "leases"):
+        from op25b.cli.service import leases
+
         parts.append(leases.made(present, config.leases, config.follower if only is None else None))
     if config.follower is not None and (only == "follower" or (only is None and config.leases is None)):
+        from op25b.cli.service import follower
+
         parts.append(follower.made(present, config.follower))
     if config.watch is not None and only in (None, "watch"):
+        from op25b.cli.service import watch
+
         parts.append(watch.made(present, config.watch))
     if config.api is not None and only in (None, "api"):
+        from op25b.cli.service import api
+
         parts.append(api.made(present, config.api))
     if config.portal is not None and only in (None, "portal"):
+        from op25b.cli.service import portal
+
         parts.append(portal.made(present, config.portal))
     if config.console is not None and only in (None, "console"):
+        from op25b.cli.service import console
+
         parts.append(console.made(present, config.console))
     if only is None and any((config.leases, config.api, config.portal, config.console)):
+        from op25b.cli.service import upkeep
+
         parts.append(upkeep.made(present))
     if not parts:
         raise UserError(f"{present.path}: there is no [{only}] to serve; write it, or leave out --only")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from op25b.errors import UserError
 from op25b.processes.board import Meters
-from op25b.subscribers.accounting.complaints import Complaints
+from op25b.processes.complaints import Complaints
 from op25b.subscribers.accounting.config import LeaseFile
 from op25b.subscribers.accounting.intake import Full, Intake, Wall
 from op25b.subscribers.accounting.numbers import Counted

@@ -9,7 +9,7 @@ from functools import partial
 
 from op25b.processes.board import Meters
 from op25b.processes.commit import Done, GroupCommit
-from op25b.subscribers.accounting.complaints import Complaints
+from op25b.processes.complaints import Complaints
 from op25b.subscribers.accounting.numbers import Counted
 from op25b.subscribers.leases import Fact, Merged
 

@@ -17,11 +17,11 @@ import uvloop
 from op25b.errors import UserError
 from op25b.processes import listening, logs, secret_files
 from op25b.processes.board import Meters
+from op25b.processes.complaints import Complaints
 from op25b.processes.posts import Posts
 from op25b.processes.stopping import Reload, until_told
 from op25b.subscribers.accounting import files, posted
 from op25b.subscribers.accounting.clients import Client, Clients
-from op25b.subscribers.accounting.complaints import Complaints
 from op25b.subscribers.accounting.config import LeaseServer
 from op25b.subscribers.accounting.facts import SUBSCRIBER
 from op25b.subscribers.accounting.intake import Intake, Merge

@@ -13,9 +13,9 @@ from functools import partial
 
 from op25b.processes.board import Meters
 from op25b.processes.commit import settle
+from op25b.processes.complaints import Complaints
 from op25b.processes.posts import Refused
 from op25b.subscribers.accounting import rest
-from op25b.subscribers.accounting.complaints import Complaints
 from op25b.subscribers.accounting.facts import Attribute, fact
 from op25b.subscribers.accounting.faults import Discarded
 from op25b.subscribers.accounting.intake import Full, Intake, Wall

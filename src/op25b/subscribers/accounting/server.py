@@ -13,9 +13,9 @@ from socket import socket
 from typing import Any
 
 from op25b.processes.board import Meters
+from op25b.processes.complaints import Complaints
 from op25b.subscribers.accounting import packets
 from op25b.subscribers.accounting.clients import Clients
-from op25b.subscribers.accounting.complaints import Complaints
 from op25b.subscribers.accounting.facts import Attribute, fact
 from op25b.subscribers.accounting.faults import Discarded, Fault
 from op25b.subscribers.accounting.intake import Full, Intake, Wall
