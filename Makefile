@@ -6,12 +6,12 @@ PY := .venv/bin/python
 setup:
 	@scripts/setup
 
-# The main job: five providers' networks, real packets, real mail.
+# The main job: five providers' networks, real packets, real mail, real pages. One portal stays open: see its last lines.
 demo: setup
-	@.venv/bin/op25b lab run --all
+	@.venv/bin/op25b lab run --all --open infonia
 
 test: setup
-	$(PY) -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PY) -m pytest -m "not long" --numprocesses 4 --dist loadfile
 
 test-long:
 	@scripts/setup long

@@ -115,7 +115,7 @@ def test_tokens(op25b: Op25b, tmp_path: Path) -> None:
     file = ("--file", tmp_path / "tokens")
     made = op25b("api", "token", "add", "hanako", "--role", "approver", *file)
     assert made.out.startswith("op25b_")
-    assert op25b("api", "token", "list", *file, "--json").data == [{"name": "hanako", "role": "approver"}]
+    assert op25b("api", "token", "list", *file, "--json").data == [{"name": "hanako", "roles": ["approver"]}]
     again = op25b("api", "token", "add", "hanako", "--role", "read", *file)
     assert (again.status, "hanako has a token" in again.err) == (2, True)
     assert op25b("api", "token", "remove", "hanako", *file).status == 0

@@ -127,7 +127,7 @@ def test_a_live_exemption_is_an_exemption_in_the_policy(trio: Trio) -> None:
         agree()
     assert sent["live"] >= 20, sent
     for version in (4, 6):
-        assert sent[f"{version}:exempt"] >= 5, sent
+        assert sent[f"{version}:exempt"] >= 1, sent
         assert sent[f"{version}:covered"] >= 5, sent
 
 

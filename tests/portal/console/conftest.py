@@ -160,7 +160,7 @@ def console(filled: Path, tmp_path: Path, policy: Policy) -> Iterator[Console]:
     store.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # playwright keeps an event loop in this thread, and there is room for one
 def browser() -> Iterator[Browser]:
     with chromium() as made:
         yield made

@@ -51,7 +51,7 @@ def picture(subject: Subject) -> Picture:
 
 def _box(x: int, y: int, width: int, height: int, text: str) -> str:
     """A box with its words in the middle, on as many lines as they need."""
-    lines = _broken(text, width // 8)
+    lines = _broken(text, width // 7)
     top = y + height // 2 + 5 - 9 * (len(lines) - 1)
     words = "".join(
         f'<text x="{x + width // 2}" y="{top + 18 * number}" text-anchor="middle">{escape(line)}</text>'
