@@ -43,6 +43,8 @@ token_file = "{_TOKEN}"
 [enforcer]
 socket = "enforcer"
 [follower]
+name = "edge"
+state = "{STATE}"
 enforcer = "enforcer"
 [watch]
 enforcer = "enforcer"
