@@ -6,6 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from op25b.doctor.probe.coding import SETTINGS, code
+from op25b.doctor.probe.findings import CELLS, Summary
+from op25b.doctor.probe.outcomes import Login, Outcome, Place, Role
 from op25b.portal.console.overview import STREAMS
 from op25b.store.audit import trail
 from op25b.watch import cases
@@ -57,6 +60,16 @@ def test_searching_finds_what_one_may_see(console: Console) -> None:
     assert f"customer?who={HERS}" in support.client.get("/en/search", params={"what": HERS}).text
     assert "Nothing was found" in support.client.get("/en/search", params={"what": "999999999999999999999"}).text
     assert "Nothing was found" in support.client.get("/en/search?what=").text
+
+
+def test_the_code_of_a_customers_check_is_read(console: Console) -> None:
+    cells = tuple(Outcome.REFUSED if port == 25 and role is not Role.OWN else Outcome.WORKS for role, port, _ in CELLS)
+    made = code(Summary(cells, Place.OWN, Login.UNTRIED, SETTINGS[0], False, True))
+    visitor = console.at("support").client
+    assert "Cause 1: Netlaputa&#39;s own OP25B" in visitor.get("/en/search", params={"what": made.lower()}).text
+    assert "原因1：ネットラピュタのOP25Bによる影響" in visitor.get("/ja/search", params={"what": made}).text
+    wrong = made[:-1] + ("0" if made[-1] != "0" else "1")
+    assert "Nothing was found" in visitor.get("/en/search", params={"what": wrong}).text
 
 
 def asked(visitor: Visitor, **fields: str) -> int:

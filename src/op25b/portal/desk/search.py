@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from op25b.portal.desk import customers, queue
+from op25b.portal.desk.checks import Checked, checked
 from op25b.portal.desk.context import Context
 from op25b.portal.desk.customers import CaseShown, ExemptionShown
 from op25b.portal.staff.roles import Action, Person
@@ -30,6 +31,7 @@ class Found(BaseModel):
     exemptions: list[ExemptionShown] = []
     cases: list[CaseShown] = []
     message: str | None = None
+    check: Checked | None = None
 
 
 def search(context: Context, person: Person, text: str) -> Found:
@@ -43,6 +45,7 @@ def search(context: Context, person: Person, text: str) -> Found:
             found.customer = text if customers.address(text) is not None else None
             found.subscribers = _texts(connection, select(sessions.c.subscriber), sessions.c.subscriber, text)
             found.accounts = _accounts(connection, text)
+            found.check = checked(context.policy, text)
         if person.may(Action.SEE_EXEMPTIONS):
             found.exemptions = _exemptions(connection, context, text)
         if person.may(Action.SEE_CASES):
