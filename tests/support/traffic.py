@@ -102,9 +102,14 @@ class Traffic:
         result, stop, ready = os.pipe(), os.pipe(), os.pipe()
         child = os.fork()
         if child == 0:
-            with suppress(BaseException):
+            answer: object
+            try:
                 os.close(stop[1])
-                self._flow(stop[0], result[1], ready[1])
+                answer = self._flow(stop[0], ready[1])
+            except BaseException as error:
+                answer = repr(error)
+            with os.fdopen(result[1], "wb") as file:
+                pickle.dump(answer, file)
             os._exit(0)
         os.close(result[1])
         os.close(stop[0])
@@ -117,11 +122,13 @@ class Traffic:
         finally:
             os.close(stop[1])
             with os.fdopen(result[0], "rb") as file:
-                answer = file.read()
+                told = file.read()
             os.waitpid(child, 0)
-        found.fates = pickle.loads(answer)
+        fates = pickle.loads(told)
+        assert isinstance(fates, list), f"the traffic broke off: {fates}"
+        found.fates = fates
 
-    def _flow(self, stop: int, result: int, ready: int) -> None:
+    def _flow(self, stop: int, ready: int) -> list[tuple[Flow, str]]:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         fates, sent = dict[int, str](), dict[int, Flow]()
         while not select.select([stop], [], [], 0)[0]:
@@ -130,17 +137,25 @@ class Traffic:
                 os.write(ready, b".")
             time.sleep(_PAUSE)
         self._drain(fates, sent)
-        with os.fdopen(result, "wb") as file:
-            pickle.dump([(flow, fates.get(number, "lost")) for number, flow in sent.items()], file)
+        return [(flow, fates.get(number, "lost")) for number, flow in sent.items()]
 
     def _round(self, fates: dict[int, str]) -> dict[int, Flow]:
         sent = {}
         for flow in FLOWS:
             self._last += wire.STEP
             sent[self._last] = flow
-            os.write(self._inside, _packet(flow, self._last))
+            self._write(_packet(flow, self._last))
         self._read(fates)
         return sent
+
+    def _write(self, packet: bytes) -> None:
+        """The device's queue may be full for a moment."""
+        while True:
+            try:
+                os.write(self._inside, packet)
+                return
+            except BlockingIOError:
+                select.select([], [self._inside], [], _PATIENCE)
 
     def _drain(self, fates: dict[int, str], sent: dict[int, Flow]) -> None:
         """Wait for what has not come out yet."""
