@@ -16,15 +16,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+_RANGES, _PORTS = 8, 2_800
 PROGRAM = (sys.executable, "-m", "op25b")
 
 
 def free_ports(count: int) -> list[int]:
-    """Below those that the kernel gives to clients: another's connection would take one before it is used."""
+    """Below those that the kernel gives to clients: another's connection would take one before it is used. Tests that
+    run side by side have ranges of their own."""
     held: list[socket.socket] = []
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RANGES
+    first = 10_000 + worker * _PORTS
     while len(held) < count:
         with suppress(OSError):
-            held.append(socket.create_server(("127.0.0.1", random.randrange(10_000, 32_768))))
+            held.append(socket.create_server(("127.0.0.1", random.randrange(first, first + _PORTS))))
     ports = [each.getsockname()[1] for each in held]
     for each in held:
         each.close()

@@ -71,7 +71,7 @@ def filled(page: Page, fill: dict[str, str]) -> None:
         else:
             field.fill(value)
     form.locator("button").first.click()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#answer .answer")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
