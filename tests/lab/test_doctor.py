@@ -28,12 +28,17 @@ from .conftest import FORWARD, now, rules
 COVERED, FREE, ABROAD = "sub-flets-east", "sub-mobile", "offnet"
 REFUSALS = {"tcp-reset": "refused", "icmp": "prohibited", "drop": "dropped"}
 TEXT = (Path(__file__).parents[2] / "examples" / "sonet.toml").read_text()
-# the lab has processes of its own, and sees no others
+# the lab has processes of its own, and sees no others; what the service has started ends of itself, a little later
 KILL_SERVICE = """
 cd /proc
 for id in [1-9]*; do
   if tr '\\0' ' ' <$id/cmdline | grep -q 'op25b [s]erve'; then kill -9 $id || true; fi
 done
+for _ in $(seq 200); do
+  if [ -z "$(ss --no-header --listening --tcp --numeric 'sport = 587')" ]; then exit 0; fi
+  sleep 0.1
+done
+exit 1
 """
 INTERCEPT = "type nat hook prerouting priority dstnat; policy accept;"
 

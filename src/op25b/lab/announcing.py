@@ -5,7 +5,6 @@ from __future__ import annotations
 import email.header
 import email.message
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from secrets import token_hex
@@ -69,8 +68,8 @@ class Announcements:
             raise UserError(f"op25b notify: {done.stdout.strip()}")
 
     def _trial(self, claim: Claim, notice: Notice, language: Language, token: str) -> Trial:
-        wanted = notice.ja if language == "ja" else notice.en
-        arrived = self._arrived(_address(language, token))
+        wanted = notice.words(language)
+        arrived = self.lab.mailbox("foreign").wait(_address(language, token), _DELIVERY_SECONDS, "To")
         if arrived is None:
             observed, good = "no mail arrived", False
         else:
@@ -80,13 +79,6 @@ class Announcements:
         edit = f", {notice.edit}" if notice.edit else ""
         tried = f"notice {notice.stage} of {notice.phase}{edit}, at {notice.at.isoformat()}"
         return Trial(claim.provider, claim.id, f"{language} reader", tried, " ... ".join(wanted), observed, None, good)
-
-    def _arrived(self, address: str) -> email.message.Message | None:
-        deadline = time.monotonic() + _DELIVERY_SECONDS
-        box = self.lab.mailbox("foreign")
-        while (found := box.addressed_to(address)) is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return found
 
 
 def _address(language: Language, token: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from op25b.answers.speech import Language
 from op25b.policy.model import Instant, Scope, Slug, Table
 from op25b.policy.reasons import Decision, Reason, Remedy
 from op25b.policy.watching import SenderKind
@@ -70,6 +71,9 @@ class Saying(Table):
 
     ja: tuple[str, ...] = Field(strict=False, min_length=1)
     en: tuple[str, ...] = Field(strict=False, min_length=1)
+
+    def words(self, language: Language) -> tuple[str, ...]:
+        return self.ja if language == "ja" else self.en
 
 
 class Visit(Saying):

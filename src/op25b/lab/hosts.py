@@ -33,28 +33,18 @@ class Mailbox:
 
     path: Path
 
-    def find(self, token: str) -> email.message.Message | None:
-        """The delivered message whose Message-ID holds the token, or None."""
+    def find(self, token: str, field: str = "Message-ID") -> email.message.Message | None:
+        """The delivered message in whose header field the token stands, or None."""
         for file in self.path.glob("new/*"):
             octets = file.read_bytes()
-            if token.encode() in octets and token in (message := email.message_from_bytes(octets)).get(
-                "Message-ID", ""
-            ):
+            if token.encode() in octets and token in (message := email.message_from_bytes(octets)).get(field, ""):
                 return message
         return None
 
-    def addressed_to(self, address: str) -> email.message.Message | None:
-        """The delivered message whose To holds the address, or None."""
-        for file in self.path.glob("new/*"):
-            octets = file.read_bytes()
-            if address.encode() in octets and address in (message := email.message_from_bytes(octets)).get("To", ""):
-                return message
-        return None
-
-    def wait(self, token: str, seconds: float) -> email.message.Message | None:
+    def wait(self, token: str, seconds: float, field: str = "Message-ID") -> email.message.Message | None:
         """Like find, but gives a message on its way that long to arrive."""
         deadline = time.monotonic() + seconds
-        while (found := self.find(token)) is None and time.monotonic() < deadline:
+        while (found := self.find(token, field)) is None and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         return found
 

@@ -15,6 +15,7 @@ from op25b.lab.hosts import Lab
 from op25b.lab.plan import Customer, Further, Pool, Provider
 from op25b.lab.servers import OwnServer
 from op25b.policy import scope
+from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.model import Exemption, Policy, Scope
 from op25b.policy.model import Pool as PolicyPool
 
@@ -83,13 +84,13 @@ def pools(policy: Policy, each: Try | Visit) -> list[PolicyPool]:
 
 def _names(hosts: tuple[str, ...]) -> tuple[str, ...]:
     """With `{subdomain}` a name for each; claim S7."""
-    return tuple(dict.fromkeys(host.replace("{subdomain}", each) for each in _SUBDOMAINS for host in hosts))
+    return tuple(dict.fromkeys(host.replace(SUBDOMAIN, each) for each in _SUBDOMAINS for host in hosts))
 
 
 def _domains(policy: Policy) -> tuple[str, ...]:
     """Of the customers' mail addresses: where servers are named by sub-domain, these have one."""
     brands = [domain for brand in policy.provider.brands for domain in brand.domains]
-    if not any("{subdomain}" in host for server in policy.own_servers for host in server.hosts):
+    if not any(SUBDOMAIN in host for server in policy.own_servers for host in server.hosts):
         return tuple(brands)
     return tuple(f"{each}.{domain}" for domain in brands for each in _SUBDOMAINS)
 

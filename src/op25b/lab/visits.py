@@ -65,14 +65,13 @@ class Visits:
             values = {"address": account.name, "password": PASSWORD}
             page = browser.send({key: value.format_map(values) for key, value in visit.fill.items()})
         lacking = missing(page, visit, language)
-        wanted = visit.ja if language == "ja" else visit.en
         sent = ", form sent" if visit.fill else ""
         return Trial(
             claim.provider,
             claim.id,
             who,
             f"read /{language}/{visit.page}{sent}",
-            " ... ".join(wanted),
+            " ... ".join(visit.words(language)),
             "the page says it" if lacking is None else f"not there, or not in this order: {lacking}",
             None,
             lacking is None,
@@ -81,10 +80,9 @@ class Visits:
 
 def missing(page: Page, visit: Visit, language: Language) -> str | None:
     """Pure: the first word or link that a visit's page lacks."""
-    wanted = visit.ja if language == "ja" else visit.en
     targets = {PurePosixPath(urlsplit(link).path).relative_to("/").as_posix() for link in page.links if link[:1] == "/"}
     links = (each for each in visit.links if f"{language}/{each}" not in targets)
-    lacking = reading.missing(page.text, wanted)
+    lacking = reading.missing(page.text, visit.words(language))
     return lacking if lacking is not None else next(links, None)
 
 

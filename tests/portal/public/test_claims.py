@@ -86,7 +86,7 @@ def test_the_pages_say_what_the_claims_want(provider: str, language: Language, s
                     page.goto(f"{portal.url}/{language}/{visit.page}")
                     if visit.fill:
                         filled(page, visit.fill)
-                    lacking = missing(read(page), visit.ja if language == "ja" else visit.en)
+                    lacking = missing(read(page), visit.words(language))
                     links = page.eval_on_selector_all("a", "all => all.map(each => each.getAttribute('href'))")
                 targets = {str(PurePosixPath(link.partition("#")[0])) for link in links if link}
                 away = [link for link in visit.links if f"/{language}/{link}" not in targets]
@@ -102,7 +102,7 @@ NOTICES = [(claim.id, claim.provider, notice) for claim in CLAIMS.claims for not
 def test_the_page_of_a_notice_says_it(
     claim: str, provider: str, notice: Notice, language: Language, store: Store, browser: Browser
 ) -> None:
-    said = notice.ja if language == "ja" else notice.en
+    said = notice.words(language)
     urls = [each for each in said if each.startswith("https:")]
     wanted = [MARKS.sub(" ", each) for each in said if each not in urls]
     with (

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import socket
+
+from starlette.types import ASGIApp
 
 from op25b.policy.model import Policy
 from op25b.portal.api.application import application
@@ -17,7 +20,6 @@ from op25b.portal.desk.context import Context
 from op25b.portal.web.serving import serve
 from op25b.processes import logs
 from op25b.processes.board import Board, Meters
-from op25b.processes.stopping import Reload
 from op25b.store import Store
 from op25b.subscribers.exemptions import checks
 
@@ -54,17 +56,11 @@ def work(
             lambda: meters.add(Counted.CHANGES),
             spool,
         )
-        asyncio.run(_serve(listening, context, Tokens(tokens_file), reread, meters, parent))
+        guard = Guard(Tokens(tokens_file), log, lambda: meters.add(Counted.STRANGERS))
+
+        def anew() -> ASGIApp:
+            return application(replace(context, policy=reread()), guard)
+
+        asyncio.run(serve([listening], application(context, guard), anew, meters, parent, log))
     finally:
         opened.close()
-
-
-async def _serve(
-    listening: socket, context: Context, tokens: Tokens, reread: Callable[[], Policy], meters: Meters, parent: int
-) -> None:
-    guard = Guard(tokens, context.log, lambda: meters.add(Counted.STRANGERS))
-
-    def take(policy: Policy) -> None:
-        context.policy = policy
-
-    await serve([listening], application(context, guard), meters, parent, Reload(reread, take, context.log))

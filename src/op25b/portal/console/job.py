@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from socket import socket
 
+from starlette.types import ASGIApp
+
 from op25b.policy.model import Policy
 from op25b.portal.console.application import application
 from op25b.portal.console.config import Console
@@ -20,10 +22,9 @@ from op25b.portal.desk.context import Context as Desks
 from op25b.portal.staff import codes
 from op25b.portal.staff.login import LIMITS, Logins
 from op25b.portal.staff.openid import Provider
-from op25b.portal.web.serving import Latest, serve
+from op25b.portal.web.serving import serve
 from op25b.processes import logs, secret_files
 from op25b.processes.board import Board, Meters
-from op25b.processes.stopping import Reload
 from op25b.store import Store
 from op25b.subscribers.exemptions import checks
 from op25b.subscribers.lockout import Lockout
@@ -88,20 +89,10 @@ def work(
         context = Context(
             desks, settings, logins, openid, lasting.form_key, os.urandom, lambda metric: meters.add(metric)
         )
-        asyncio.run(_serve(listening, context, reread, meters, parent))
+
+        def anew() -> ASGIApp:
+            return application(replace(context, desks=replace(context.desks, policy=reread())))
+
+        asyncio.run(serve([listening], application(context), anew, meters, parent, context.desks.log))
     finally:
         opened.close()
-
-
-async def _serve(
-    listening: socket, context: Context, reread: Callable[[], Policy], meters: Meters, parent: int
-) -> None:
-    latest = Latest(application(context))
-
-    def read() -> Latest:
-        return Latest(application(replace(context, desks=replace(context.desks, policy=reread()))))
-
-    def take(made: Latest) -> None:
-        latest.app = made.app
-
-    await serve([listening], latest, meters, parent, Reload(read, take, context.desks.log))

@@ -20,7 +20,7 @@ from op25b.subscribers.exemptions.desk import Desk
 
 @dataclass
 class Context:
-    """`policy` is replaced at a reload. `spool`: None where this host has none."""
+    """Of one policy: a reload makes another. `spool`: None where this host has none."""
 
     store: Store
     policy: Policy

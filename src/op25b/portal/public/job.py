@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from socket import socket
 
+from starlette.types import ASGIApp
+
 from op25b.policy.model import Policy
 from op25b.portal.public.application import application
 from op25b.portal.public.config import Portal
@@ -17,10 +19,9 @@ from op25b.portal.public.context import Context
 from op25b.portal.public.numbers import Counted
 from op25b.portal.public.reach import Reach
 from op25b.portal.public.selfservice.kept import kept
-from op25b.portal.web.serving import Latest, serve
+from op25b.portal.web.serving import serve
 from op25b.processes import logs
 from op25b.processes.board import Board, Meters
-from op25b.processes.stopping import Reload
 from op25b.store import Store
 from op25b.subscribers.exemptions.checks import resolver
 
@@ -51,21 +52,11 @@ def work(
             policy, settings, opened, lambda: datetime.now(UTC), os.urandom, key, log, meters.add,
             Reach(resolver(), time.monotonic), kept(opened, settings.pop, os.urandom),
         )  # fmt: skip
-        asyncio.run(_serve(listening, context, reread, meters, parent))
+
+        def anew() -> ASGIApp:
+            return application(replace(context, policy=reread()))
+
+        asyncio.run(serve(listening, application(context), anew, meters, parent, log))
         context.selfservice.passwords.close()
     finally:
         opened.close()
-
-
-async def _serve(
-    listening: Sequence[socket], context: Context, reread: Callable[[], Policy], meters: Meters, parent: int
-) -> None:
-    latest = Latest(application(context))
-
-    def read() -> Latest:
-        return Latest(application(replace(context, policy=reread())))
-
-    def take(made: Latest) -> None:
-        latest.app = made.app
-
-    await serve(listening, latest, meters, parent, Reload(read, take, context.log))

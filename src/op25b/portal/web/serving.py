@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from socket import socket
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from op25b.portal.web.limits import Http
 from op25b.processes.board import Meters
@@ -30,15 +31,38 @@ class Latest:
         await self.app(scope, receive, send)
 
 
-async def serve(listening: Sequence[socket], app: ASGIApp, meters: Meters, parent: int, reload: Reload[Any]) -> None:
-    """Serve until SIGTERM, or until the supervisor has gone (`parent` ends)."""
-    server = _Server(configuration(app), meters)
+async def serve(
+    listening: Sequence[socket],
+    app: ASGIApp,
+    anew: Callable[[], ASGIApp],
+    meters: Meters,
+    parent: int,
+    log: FilteringBoundLogger,
+) -> None:
+    """Serve until SIGTERM, or until the supervisor has gone (`parent` ends).
+
+    `anew`: the application as the policy is in its file now, asked for at SIGHUP.
+    """
+    latest = Latest(app)
+    server = _Server(configuration(latest), meters)
 
     def end() -> None:
         server.should_exit = True
 
-    when_told(parent, end, reload)
+    def take(made: ASGIApp) -> None:
+        latest.app = made
+        settle()
+
+    when_told(parent, end, Reload(anew, take, log))
+    settle()
     await server.serve([*listening])
+
+
+def settle() -> None:
+    """What there is by now stays: to look for garbage in it now and again holds every visitor up for 100 ms."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def configuration(app: ASGIApp) -> uvicorn.Config:

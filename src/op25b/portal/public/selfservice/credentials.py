@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -96,22 +97,11 @@ def router(site: Site) -> APIRouter:
 
 def _apply(made: APIRouter, context: Context, templates: Templates) -> None:
     applications = _applications(context)
-
-    def form(request: Request, brand: Brand, filled: Filled, status: int = 200) -> Response:
-        return templates.page(
-            request,
-            "apply.html",
-            status,
-            _wait(context, status),
-            brand=brand,
-            fields=APPLY,
-            filled=filled,
-            **_words(context),
-        )
+    form = _form(context, templates, "apply.html", APPLY)
 
     @made.get(PATH + "/{brand}")
     def ask(request: Request, brand: str) -> Response:
-        return form(request, _brand(context.policy, brand), Filled())
+        return form(request, _brand(context.policy, brand), Filled(), 200)
 
     @made.post(PATH + "/{brand}")
     async def apply(request: Request, brand: str, posted: Posted) -> Response:
@@ -129,22 +119,11 @@ def _apply(made: APIRouter, context: Context, templates: Templates) -> None:
 
 def _initial(made: APIRouter, context: Context, templates: Templates) -> None:
     applications = _applications(context)
-
-    def form(request: Request, brand: Brand, filled: Filled, status: int = 200) -> Response:
-        return templates.page(
-            request,
-            "initial.html",
-            status,
-            _wait(context, status),
-            brand=brand,
-            fields=INITIAL,
-            filled=filled,
-            **_words(context),
-        )
+    form = _form(context, templates, "initial.html", INITIAL)
 
     @made.get(PATH + "/{brand}/initial")
     def ask(request: Request, brand: str) -> Response:
-        return form(request, _brand(context.policy, brand), Filled())
+        return form(request, _brand(context.policy, brand), Filled(), 200)
 
     @made.post(PATH + "/{brand}/initial")
     async def reset(request: Request, brand: str, posted: Posted) -> Response:
@@ -190,6 +169,20 @@ def _reissue(made: APIRouter, context: Context, templates: Templates) -> None:
         by = By(WHO, context.clock(), f"asked for on the page of {found.name}, from {visitor(context, request)}")
         queue.request(wanted, fee, block(context, request), by)
         return templates.page(request, "reissue_received.html", wanted=wanted, fee=fee)
+
+
+def _form(
+    context: Context, templates: Templates, name: str, fields: Sequence[Field]
+) -> Callable[[Request, Brand, Filled, int], Response]:
+    """What answers with a form that proves something, for a brand, as it was filled in, with a status."""
+
+    def form(request: Request, brand: Brand, filled: Filled, status: int) -> Response:
+        headers = _wait(context, status)
+        return templates.page(
+            request, name, status, headers, brand=brand, fields=fields, filled=filled, **_words(context)
+        )
+
+    return form
 
 
 def _applications(context: Context) -> Applications:
