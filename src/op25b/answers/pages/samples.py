@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from op25b.answers.blocks import Paragraph, Sample
-from op25b.answers.pages.subject import Subject
-from op25b.answers.speech import mark
+from op25b.answers.speech import Speaker, mark
+from op25b.policy.fields import SUBDOMAIN
+from op25b.policy.model import OwnServer
 
 # postconf(5) relayhost; SASL_README, "Enabling SASL authentication in the Postfix SMTP/LMTP client"
 _POSTFIX = """\
@@ -86,8 +87,11 @@ _LEAD = mark(
 )
 
 
-def samples(subject: Subject) -> Iterator[Paragraph | Sample]:
-    """One for each common mail server, with the provider's host filled in."""
-    yield Paragraph(subject.say(_LEAD))
+def samples(server: OwnServer, say: Speaker) -> Iterator[Paragraph | Sample]:
+    """One for each common mail server, with the name of the provider's filled in."""
+    host = server.hosts[0].replace(SUBDOMAIN, "SUBDOMAIN")
+    yield Paragraph(say(_LEAD))
+    if host != server.hosts[0]:
+        yield Paragraph(say("In place of SUBDOMAIN put the sub-domain of your mail address."))
     for name, language, text in _SAMPLES:
-        yield Sample(name, language, text.replace("{host}", subject.host))
+        yield Sample(name, language, text.replace("{host}", host))
