@@ -41,6 +41,9 @@ class Store:
         """The URL without its password, fit for a message."""
         self.file = Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
         """Where SQLite keeps it; None for a server."""
+        hosts = ",".join(parsed.normalized_query.get("host", [parsed.host or ""])).split(",")
+        self.by_socket = self.file is None and any(host[:1] in ("", "/", "@") for host in hosts)
+        """Whether it is a server that is reached by a socket of this host (libpq's rule)."""
         self.engine = _engine(parsed)
         # made once: making one takes as long as a small transaction
         self._writing = {

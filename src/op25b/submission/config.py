@@ -20,6 +20,8 @@ from op25b.submission.postfix.endpoints import endpoint
 
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(single_address)]
 Endpoint = Annotated[str, AfterValidator(endpoint)]
+SPOOL = Path("/var/spool/op25b")
+"""Where mail lies unless the configuration says otherwise."""
 Count = Annotated[int, Field(ge=0)]
 """0: no limit."""
 
@@ -100,7 +102,7 @@ class Submission(Table):
     """This host's name in the greeting, in EHLO, in Received fields and in bounces."""
     server: Slug
     """Which of the policy's own servers this is."""
-    spool: File = Path("/var/spool/op25b")
+    spool: File = SPOOL
     listen: tuple[Listen, ...] = Field(default=(), strict=False)
     """None on a host where Postfix takes the mail; see `postfix`."""
     certificates: tuple[KeyPairFiles, ...] = Field(strict=False, min_length=1)

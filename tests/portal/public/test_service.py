@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from op25b.store import upgrade
 from tests.support.examples import FOLDER
+from tests.support.landlock import VERSION
 from tests.support.running import Running, eventually, free_ports
 from tests.support.words import visible
 
@@ -51,6 +53,9 @@ def test_it_has_no_privilege_and_nothing_but_the_store_open(service: tuple[Runni
     ours = {file for file in files if file.startswith(str(tmp_path))}
     assert ours <= {f"{tmp_path}/{name}" for name in ("op25b.db", "op25b.db-wal", "op25b.db-shm", "log")}
     assert not {file for file in files if "enforcer" in file or "spool" in file}
+    said = next(line for line in (tmp_path / "log").read_text().splitlines() if "confined" in line)
+    assert json.loads(said)["from_spool"] is (VERSION > 0)
+    assert status["Seccomp"].strip() == ("2" if json.loads(said)["from_sockets_of_this_host"] else "0")
 
 
 def test_a_reload_takes_another_policy_over_and_a_process_that_dies_comes_back(

@@ -11,6 +11,7 @@ from op25b.policy.model import Policy
 from op25b.portal.public import job
 from op25b.portal.public.config import Portal
 from op25b.processes import listening
+from op25b.submission.config import SPOOL
 
 
 def made(present: Present, settings: Portal) -> Part:
@@ -22,7 +23,9 @@ def made(present: Present, settings: Portal) -> Part:
         def reread() -> Policy:
             return present.reread()[1]
 
-        job.work(bound, settings, present.config.store, present.policy, reread, key, numbers.of(), parent)
+        config = present.config
+        spool = SPOOL if config.submission is None else config.submission.spool
+        job.work(bound, settings, config.store, present.policy, reread, key, spool, numbers.of(), parent)
 
     shown = [part.shown("portal", numbers)]
     return Part([part.job("portal", run, numbers, bound)], shown, check=part.store_is_current)
