@@ -81,7 +81,7 @@ def test_who_is_to_be_reached_on_paper(store: Store) -> None:
         "to_print": 5, "printed": 0,
     }  # fmt: skip
     (phase,) = [each for each in example("nmtnet").phases if each.name == PHASE]
-    assert list(waits_for(phase, {STAGE: tally}, NOW)) == [
+    assert [str(each) for each in waits_for(phase, {STAGE: tally}, NOW)] == [
         "its date: write from, and take out tentative",
         "the notice tentative: 1 mails that are not sent",
         "the notice tentative: 1 mails on their way",

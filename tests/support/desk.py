@@ -70,10 +70,10 @@ def _accounts(store: Store, now: datetime) -> None:
 
 def _cases(store: Store, now: datetime) -> None:
     target = {"address": "192.0.2.99", "attempts": 6000, "tries": 3, "first": _iso(now - DAY), "last": _iso(now)}
-    criterion = {"rule": "bot: fast", "criterion": "attempts an hour", "value": 4000, "op": ">=", "than": 1000}
+    criterion = {"rule": "bot: fast", "criterion": "targets in one hour", "value": 400, "relation": ">="}
     evidence: dict[str, Any] = {
         "about": "TCP to port 25 only: headers and counts.", "rule": "bot: fast", "figures": {"attempts": 9000},
-        "criteria": [{**criterion, "met": True}], "targets": [target], "lease": None,
+        "criteria": [{**criterion, "threshold": 100, "met": True}], "targets": [target], "lease": None,
     }  # fmt: skip
     with store.write() as connection:
         for who, prefix, kind, attempts, targets in (

@@ -73,7 +73,7 @@ def shown(phase: Phase, tallies: Mapping[str, Tally], at: datetime) -> dict[str,
             }
             for name in dict.fromkeys([*tallies, *planned])
         ],
-        "waits_for": list(gates.waits_for(phase, tallies, at)),
+        "waits_for": [str(each) for each in gates.waits_for(phase, tallies, at)],
     }
 
 

@@ -143,8 +143,9 @@ class _Writer:
     def covered(self) -> Iterator[Block]:
         say, conditions = self._say, tuple(self._conditions())
         if conditions:
-            lead = say("Customers of {provider} to whom all of this applies:", provider=self._provider)
-            yield Paragraph(lead)
+            one = mark("Customers of {provider} to whom this applies:")
+            several = mark("Customers of {provider} to whom all of this applies:")
+            yield Paragraph(say(one if len(conditions) == 1 else several, provider=self._provider))
             yield Bullets(conditions)
         else:
             yield Paragraph(say("All customers of {provider}.", provider=self._provider))
@@ -173,11 +174,11 @@ class _Writer:
         if scope.regions:
             yield say("The region is one of: {regions}", regions=names(scope.regions, self._policy, say))
         if scope.not_regions:
-            yield say("The region is none of: {regions}", regions=names(scope.not_regions, self._policy, say))
+            yield say("Any region but: {regions}", regions=names(scope.not_regions, self._policy, say))
         if scope.contracts:
             yield say("The contract is one of: {contracts}", contracts=names(scope.contracts, self._policy, say))
         if scope.not_contracts:
-            yield say("The contract is none of: {contracts}", contracts=names(scope.not_contracts, self._policy, say))
+            yield say("Any contract but: {contracts}", contracts=names(scope.not_contracts, self._policy, say))
 
     def period(self) -> Iterator[Block]:
         say, period = self._say, self._phase.settings_period
@@ -216,7 +217,7 @@ class _Writer:
         else:
             yield say("Port"), say("465 (encryption: SSL/TLS)")
         yield say("Authentication of the sending server (SMTP AUTH)"), say("On")
-        yield say("User name"), say(_USER_NAMES[self._policy.credentials.user_name])
+        yield say("User name and password"), say(_USER_NAMES[self._policy.credentials.user_name])
         for explained in subdomain(server, say):
             yield say("Remark"), explained
 
@@ -291,5 +292,5 @@ _ASSIGNMENTS = {
 _USER_NAMES = {
     "pop-account": mark("The same as for receiving (POP), and the same password"),
     "mail-address": mark("Your mail address, and the password of the mailbox"),
-    "issued": mark("User name and password that were issued for SMTP AUTH"),
+    "issued": mark("Those that were issued for SMTP AUTH"),
 }

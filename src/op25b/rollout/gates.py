@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
+from op25b.answers.speech import mark
 from op25b.policy import scope
 from op25b.policy.model import Mode, Phase
 from op25b.policy.reasons import Reason
@@ -28,27 +30,44 @@ class Tally:
     printed: int
 
 
-def waits_for(phase: Phase, tallies: Mapping[str, Tally], at: datetime) -> Iterator[str]:
-    """For the operator, in English; nothing for a phase that is in force, over, or only counts."""
+class Wait(NamedTuple):
+    """What a phase waits for. As text it is in English, for the operator; the desks say it in either language."""
+
+    message: str
+    values: Mapping[str, str | int | datetime] = {}
+
+    def __str__(self) -> str:
+        shown = {
+            name: value.isoformat() if isinstance(value, datetime) else value for name, value in self.values.items()
+        }
+        return self.message.format(**shown)
+
+
+def waits_for(phase: Phase, tallies: Mapping[str, Tally], at: datetime) -> Iterator[Wait]:
+    """Nothing for a phase that is in force, over, or only counts."""
     state = scope.state(phase, at)
     if state in (Reason.COVERED, Reason.MONITORED, Reason.ENDED) or phase.mode is Mode.MONITOR:
         return
     if phase.tentative:
-        yield "its date: write from, and take out tentative"
+        yield Wait(mark("its date: write from, and take out tentative"))
     elif phase.mode is Mode.ANNOUNCE:
-        yield 'mode = "enforce": it is announced only'
+        yield Wait(mark('mode = "enforce": it is announced only'))
     elif phase.from_ is not None:
-        yield f"its start at {phase.from_.isoformat()}"
+        yield Wait(mark("its start at {start}"), {"start": phase.from_})
     notice = due(phase, at)
     if notice is not None and notice.name not in tallies:
-        yield f"the notice {notice.name}, which nobody got yet"
+        yield Wait(mark("the notice {notice}, which nobody got yet"), {"notice": notice.name})
     known = {each.notice.name for each in calendar(phase) if each.notice.stage is not Stage.IN_FORCE}
     for name, tally in tallies.items():
         if name not in known:
             continue  # of another date, or from before the date was fixed
         if unsent := tally.mail - tally.taken - tally.refused:
-            yield f"the notice {name}: {unsent} mails that are not sent"
+            yield _left(mark("the notice {notice}: {number} mails that are not sent"), name, unsent)
         if tally.waiting:
-            yield f"the notice {name}: {tally.waiting} mails on their way"
+            yield _left(mark("the notice {notice}: {number} mails on their way"), name, tally.waiting)
         if tally.to_print:
-            yield f"the notice {name}: {tally.to_print} people whom mail does not reach"
+            yield _left(mark("the notice {notice}: {number} people whom mail does not reach"), name, tally.to_print)
+
+
+def _left(message: str, name: str, number: int) -> Wait:
+    return Wait(message, {"notice": name, "number": number})

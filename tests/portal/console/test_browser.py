@@ -97,8 +97,8 @@ def test_from_a_call_to_an_exemption(console: Console, browser: Browser, javascr
 def test_the_first_page_keeps_itself_up_to_date(console: Console, browser: Browser) -> None:
     with visit(browser, locale="en") as at:
         log_in(console, at.page, "manager")
-        at.page.get_by_text("1 look infected").wait_for()
+        at.page.get_by_text("looking infected: 1").wait_for()
         abuse = console.at("abuse")
         assert abuse.post("/en/cases/1/close", {"seen": "open"}).status_code == 303
-        at.page.get_by_text("0 look infected").wait_for(timeout=15_000)
+        at.page.get_by_text("looking infected: 0").wait_for(timeout=15_000)
         assert at.complaints == []

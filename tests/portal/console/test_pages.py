@@ -10,7 +10,9 @@ from op25b.doctor.probe.coding import SETTINGS, code
 from op25b.doctor.probe.findings import CELLS, Summary
 from op25b.doctor.probe.outcomes import Login, Outcome, Place, Role
 from op25b.portal.console.overview import STREAMS
-from op25b.store.audit import trail
+from op25b.rollout.recipients import Person
+from op25b.rollout.records import Records
+from op25b.store.audit import By, trail
 from op25b.watch import cases
 from op25b.watch.states import State
 from tests.portal.console.conftest import Console, Visitor
@@ -22,8 +24,8 @@ def test_who_is_this_customer(console: Console, asked: str) -> None:
     page = console.at("support").client.get("/en/customer", params={"who": asked}).text
     assert f"<h1>{TARO}</h1>" in page
     assert "port 25" in page
-    assert "9000" in page, "what was refused"
-    for known in (f"{HERS}/32", "198.18.8.20/32", "203.0.113.9/32", "messages_per_hour 20", "infected machine"):
+    assert "9,000" in page, "what was refused"
+    for known in (f"{HERS}/32", "198.18.8.20/32", "203.0.113.9/32", "messages an hour: 20", "infected machine"):
         assert known in page, known
     assert ">blocked<" in page
     assert "the content" not in page
@@ -34,6 +36,50 @@ def test_the_same_in_japanese(console: Console) -> None:
     assert "遮断" in page
     assert "感染の疑い" in page
     assert "ポート" in page
+
+
+def test_no_names_of_the_programs_own_are_shown(console: Console) -> None:
+    """What the store keeps as names comes in the desk's words, in its language."""
+    records = Records(console.store)
+    (phase,) = console.policy.phases
+    taro = Person(TARO, TARO, ("ja",), "", "", (), "")
+    shop = Person(SHOP, "", ("ja",), "", "770-0831", ("徳島市",), "")
+    for mail in records.plan(phase.name, "in-force@2006-07-01T15:00Z", [taro, shop], By("root", console.now, "")):
+        records.taken(mail.id, console.now)
+    abuse = console.at("abuse")
+    seen = abuse.client.get("/ja/customer", params={"who": TARO}).text
+    for word in ("実施開始のお知らせ（2006年7月2日（JST））", "メール<br>", "送信済み", "1時間の通数：20"):
+        assert word in seen, word
+    assert "印刷待ち" in abuse.client.get("/ja/customer", params={"who": SHOP}).text
+    case = abuse.get("/ja/cases/1").text
+    for word in ("最も多い1時間の接続先の数", "感染の疑い：接続先が非常に多い", "≥ 100", "案件の検知"):
+        assert word in case, word
+    for raw in ("relation", "threshold", ">None<", "+00:00<"):
+        assert raw not in case, raw
+
+
+def test_what_a_step_does_is_said_beside_it(console: Console) -> None:
+    manager = console.at("manager")
+    number = asked(manager)
+    for path in (f"exemptions/{number}", "cases/1"):
+        page = manager.get(f"/ja/{path}").text
+        forms = page.split("<summary>")[1:]
+        assert forms
+        assert all("<p>" in form.partition("<button>")[0] for form in forms), path
+
+
+@pytest.mark.parametrize("role", ["network", "mail", "support", "abuse", "manager"])
+def test_times_say_their_zone(console: Console, role: str) -> None:
+    assert "日時はすべてAsia/Tokyoの時刻です。" in console.at(role).get("/ja/").text
+
+
+def test_what_is_refused_is_said_in_the_desks_language(console: Console) -> None:
+    support = console.at("support")
+    gone = support.get("/ja/cases/99")
+    assert (gone.status_code, "この番号に該当するものはありません" in gone.text) == (404, True)
+    assert "op25b watch" not in gone.text
+    wrong = support.post("/ja/exemptions", {"kind": "subscriber", "reason": "own server"})
+    assert (wrong.status_code, "入力内容に不足または誤りがあります" in wrong.text) == (422, True)
 
 
 def test_an_account_that_is_suspended_says_why(console: Console) -> None:
@@ -125,7 +171,7 @@ def test_nobody_decides_on_what_he_has_not_seen(console: Console) -> None:
     number = asked(manager)
     manager.step(number, "review")
     late = manager.post(f"/en/exemptions/{number}/refuse", {"version": "1", "why": "no"})
-    assert (late.status_code, "was changed meanwhile" in late.text) == (412, True)
+    assert (late.status_code, "Somebody has changed it meanwhile" in late.text) == (412, True)
     assert manager.step(number, "refuse", why="no").status_code == 303
 
 
@@ -150,7 +196,7 @@ def test_control_characters_are_not_read(console: Console, hidden: str) -> None:
 def test_a_case_from_notice_to_end(console: Console) -> None:
     abuse = console.at("abuse")
     page = abuse.get("/en/cases/1").text
-    assert "attempts an hour" in page
+    assert "targets in the busiest hour" in page
     assert "192.0.2.99" in page
 
     def step(name: str, seen: State, **fields: str) -> int:
@@ -208,7 +254,7 @@ def test_the_hosts_that_filter(console: Console) -> None:
     page = network.get("/en/filter").text
     assert page.count("to be looked at") == 1
     assert "chain main: other rules" in page
-    assert "48210" in page
+    assert "48,210" in page
     assert "to be looked at: edge2.netlaputa.example" in network.get("/en/").text
     console.now += timedelta(minutes=10)
     assert network.get("/en/filter").text.count("silent since") == 2
@@ -245,12 +291,12 @@ def test_the_trail_goes_back_page_by_page(console: Console) -> None:
 def test_charts(console: Console) -> None:
     network = console.at("network")
     for name in ("refused", "senders", "queue"):
-        for scheme in ("light", "dark"):
-            answer = network.get(f"/ja/charts/{name}.{scheme}.svg")
+        for room, scheme in (("wide", "light"), ("wide", "dark"), ("narrow", "light")):
+            answer = network.get(f"/ja/charts/{name}.{room}.{scheme}.svg")
             assert answer.headers["content-type"] == "image/svg+xml"
             assert answer.text.startswith("<svg")
-    assert "感染の疑い" in network.get("/ja/charts/senders.light.svg").text
-    assert network.get("/ja/charts/other.light.svg").status_code == 404
+    assert "感染の疑い" in network.get("/ja/charts/senders.wide.light.svg").text
+    assert network.get("/ja/charts/other.wide.light.svg").status_code == 404
 
 
 def test_so_many_streams_and_no_more(console: Console) -> None:

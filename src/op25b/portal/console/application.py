@@ -14,6 +14,7 @@ from op25b.portal.console import audit, cases, customers, exemptions, log_in, op
 from op25b.portal.console.context import Context
 from op25b.portal.console.gate import NotAllowed, NotLoggedIn
 from op25b.portal.console.pages import Pages
+from op25b.portal.console.words import REFUSALS
 from op25b.portal.desk import refusals
 from op25b.portal.web import faults, languages
 from op25b.portal.web.headers import Headers
@@ -67,4 +68,7 @@ def _refusals(made: FastAPI, context: Context, pages: Pages) -> None:
             context.desks.log.error("the store cannot be used", reason=str(error))
             return faults.page(pages.templates, request, 503)
         person = context.gate.person(request)
-        return pages.page(request, person, "refused.html", refusals.status(error), reason=str(error))
+        status = refusals.status(error)
+        # these two say all that there is to say; the others name what is meant, in the words of the commands
+        reason = "" if status in (404, 412) else str(error)
+        return pages.page(request, person, "refused.html", status, why=REFUSALS[status], reason=reason)

@@ -23,8 +23,15 @@ from op25b.subscribers.exemptions.transitions import OVER, Kind, State, Step, ta
 
 PAGE = 100
 OVERRIDE = "override-"
-ASKING = (Step.REVIEW, Step.WITHDRAW)
-DECIDING = (Step.GRANT, Step.RENEW, Step.REFUSE, Step.REVOKE)
+STEPS = {
+    Step.REVIEW: Action.ASK_EXEMPTION,
+    Step.GRANT: Action.DECIDE_EXEMPTION,
+    Step.RENEW: Action.DECIDE_EXEMPTION,
+    Step.REFUSE: Action.DECIDE_EXEMPTION,
+    Step.REVOKE: Action.DECIDE_EXEMPTION,
+    Step.WITHDRAW: Action.ASK_EXEMPTION,
+}
+"""In the order in which they are shown."""
 
 
 def router(context: Context, pages: Pages) -> APIRouter:
@@ -61,16 +68,15 @@ def _looking(made: APIRouter, context: Context, pages: Pages) -> None:
             history = trail(connection, records.subject(found.id))
         return pages.page(
             request, person, "exemption.html", found=found, history=history,
-            asking=_possible(found, ASKING, person, Action.ASK_EXEMPTION),
-            deciding=_possible(found, DECIDING, person, Action.DECIDE_EXEMPTION),
+            steps=_possible(found, person),
             failed=sorted(found.failed()), needed=criteria.persons(desks.policy.exemption_terms, found.asked),
             approvers=desks.policy.exemption_terms.approvers,
         )  # fmt: skip
 
 
-def _possible(found: Exemption, steps: tuple[Step, ...], person: Person, action: Action) -> list[str]:
+def _possible(found: Exemption, person: Person) -> list[str]:
     """The steps that the state, and the person's roles, allow; by their names in paths."""
-    allowed = [step for step in steps if target(found.state, step) is not None and person.may(action)]
+    allowed = [step for step, action in STEPS.items() if target(found.state, step) is not None and person.may(action)]
     return ["approve" if step is Step.GRANT else step.value for step in allowed]
 
 

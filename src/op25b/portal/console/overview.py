@@ -38,12 +38,13 @@ def router(context: Context, pages: Pages) -> APIRouter:
         found = overview.look(context.desks)
         return pages.page(request, person, "overview.html", found=found, charts=CHARTS)
 
-    @made.get("/{language:language}/charts/{name}.{scheme}.svg")
-    def chart(request: Request, name: str, scheme: str, person: Person = see_overview) -> Response:
-        if name not in get_args(charts.Name) or scheme not in get_args(charts.Scheme):
+    @made.get("/{language:language}/charts/{name}.{room}.{scheme}.svg")
+    def chart(request: Request, name: str, room: str, scheme: str, person: Person = see_overview) -> Response:
+        known = ((name, charts.Name), (room, charts.Room), (scheme, charts.Scheme))
+        if any(each not in get_args(names) for each, names in known):
             raise HTTPException(404)
         say = pages.templates.speakers[languages.of(request)]
-        return Response(drawn.svg(name, say, scheme), media_type="image/svg+xml")  # type: ignore[arg-type]
+        return Response(drawn.svg(name, say, scheme, room), media_type="image/svg+xml")  # type: ignore[arg-type]
 
     _live(made, context, pages)
     return made

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -46,6 +46,7 @@ NAVIGATION = (
     Entry("exemptions", mark("Exemptions"), Action.SEE_EXEMPTIONS),
     Entry("cases", mark("Cases"), Action.SEE_CASES),
     Entry("phases", mark("Phases"), Action.SEE_PHASES),
+    Entry("bulletins", mark("Outages and maintenance"), Action.SEE_BULLETINS),
     Entry("queue", mark("Queue"), Action.SEE_QUEUE),
     Entry("filter", mark("Filter"), Action.SEE_FILTER),
     Entry("audit", mark("Audit trail"), Action.SEE_AUDIT),
@@ -60,7 +61,9 @@ class Pages:
         self._zone = ZoneInfo(provider.time_zone)
         self.static = Static((OURS, HERE / "static"))
         common: dict[str, Any] = {
-            "provider": provider, "word": words.word, "tones": words.TONES, "when": self._when, "Action": Action,
+            "provider": provider, "zone": provider.time_zone, "word": words.word, "notice": words.notice,
+            "tones": words.TONES, "effects": words.EFFECTS, "when": self._when, "figure": _figure,
+            "foldable": _foldable, "Action": Action,
         }  # fmt: skip
         # for the pages that say that a request ends badly, and do not know who asks
         common |= {"person": None, "navigation": (), "asked": ""}
@@ -91,8 +94,19 @@ class Pages:
             return Markup("–")
         at = datetime.fromisoformat(at) if isinstance(at, str) else at
         local = at.astimezone(self._zone)
-        shown = Markup('<time datetime="{}">{}</time>')
-        return shown.format(local.isoformat(timespec="seconds"), f"{local:%Y-%m-%d %H:%M}")
+        # a narrow column may break between the day and the time of day
+        shown = Markup('<time datetime="{}"><span>{:%Y-%m-%d}</span> {:%H:%M}</time>')
+        return shown.format(local.isoformat(timespec="seconds"), local, local)
+
+
+def _foldable(name: str) -> Markup:
+    """A mail address that a narrow column may break, before the @ only."""
+    return escape(name).replace("@", Markup("<wbr>@"))
+
+
+def _figure(value: float) -> str:
+    """A number as people read it: 12,345 and 0.25."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def went(request: Request, path: str) -> Response:

@@ -11,8 +11,10 @@ from op25b.errors import UserError
 from op25b.policy.table import Words
 from op25b.portal.console.context import Context
 from op25b.portal.console.pages import Pages, went
+from op25b.portal.console.words import waiting
 from op25b.portal.desk import phases
 from op25b.portal.staff.roles import Action, Person
+from op25b.portal.web import languages
 from op25b.portal.web.forms import Fields, Posted
 from op25b.rollout import bulletins
 from op25b.rollout.bulletins import Draft, Kind
@@ -27,7 +29,8 @@ def router(context: Context, pages: Pages) -> APIRouter:
 
     @made.get("/{language:language}/phases")
     def all_phases(request: Request, person: Person = see_phases) -> Response:
-        return pages.page(request, person, "phases.html", found=phases.look(desks))
+        say = pages.templates.speakers[languages.of(request)]
+        return pages.page(request, person, "phases.html", found=phases.look(desks, lambda wait: waiting(wait, say)))
 
     @made.get("/{language:language}/bulletins")
     def all_bulletins(request: Request, person: Person = see_bulletins) -> Response:

@@ -19,13 +19,15 @@ from op25b.portal.desk.overview import Overview
 
 Name = Literal["refused", "senders", "queue"]
 Scheme = Literal["light", "dark"]
+Room = Literal["wide", "narrow"]
 HOLDS = timedelta(seconds=60)
 _INK = {"light": "#1b2429", "dark": "#e6ecef"}
 _QUIET = {"light": "#52616a", "dark": "#a9b7bf"}
 _LINE = {"light": "#d5dde1", "dark": "#324049"}
 _ACCENT = {"light": "#135a76", "dark": "#85c9e6"}
 _FONTS = "Noto Sans CJK JP, Noto Sans JP, Hiragino Sans, Yu Gothic UI, sans-serif"
-_WIDTH, _HEIGHT = 560, 200
+_WIDTHS: dict[Room, int] = {"wide": 560, "narrow": 230}
+_HEIGHT = 200
 
 
 @dataclass
@@ -35,28 +37,28 @@ class Charts:
     context: Context
     word: Callable[[str, Speaker], str]
     _lock: Lock = field(default_factory=Lock)
-    _drawn: dict[tuple[Name, Language, Scheme], tuple[datetime, bytes]] = field(default_factory=dict)
+    _drawn: dict[tuple[Name, Language, Scheme, Room], tuple[datetime, bytes]] = field(default_factory=dict)
 
-    def svg(self, name: Name, say: Speaker, scheme: Scheme) -> bytes:
-        """An SVG, a minute old at most. Blocks; one is drawn at a time."""
-        key, now = (name, say.language, scheme), self.context.clock()
+    def svg(self, name: Name, say: Speaker, scheme: Scheme, room: Room = "wide") -> bytes:
+        """An SVG, a minute old at most. Blocks; one is drawn at a time. `room`: on the screen; a phone has little."""
+        key, now = (name, say.language, scheme, room), self.context.clock()
         with self._lock:
             if key not in self._drawn or now - self._drawn[key][0] > HOLDS:
-                self._drawn[key] = now, self._draw(name, overview.look(self.context), say, scheme)
+                self._drawn[key] = now, self._draw(name, overview.look(self.context), say, scheme, room)
             return self._drawn[key][1]
 
-    def _draw(self, name: Name, found: Overview, say: Speaker, scheme: Scheme) -> bytes:
+    def _draw(self, name: Name, found: Overview, say: Speaker, scheme: Scheme, room: Room) -> bytes:
         # imported here: a second, and only for who looks at charts
         import altair
         import vl_convert
 
-        chart = self._hours(found, say) if name == "refused" else self._bars(name, found, say)
+        chart = self._hours(found, say, room) if name == "refused" else self._bars(name, found, say)
         drawn = altair.Chart.from_dict(
-            {**chart, "width": _WIDTH, "height": _HEIGHT, "background": "transparent", "config": _look(scheme)}
+            {**chart, "width": _WIDTHS[room], "height": _HEIGHT, "background": "transparent", "config": _look(scheme)}
         )
         return vl_convert.vegalite_to_svg(drawn.to_dict(), allowed_base_urls=[]).encode()
 
-    def _hours(self, found: Overview, say: Speaker) -> dict[str, Any]:
+    def _hours(self, found: Overview, say: Speaker, room: Room) -> dict[str, Any]:
         # as if it were UTC: the drawing knows no zones
         values = [
             {"x": f"{each.hour.astimezone(say.zone):%Y-%m-%dT%H:00}", "y": each.packets} for each in found.refused
@@ -65,13 +67,13 @@ class Charts:
         domain = [f"{at:%Y-%m-%dT%H:00}" for at in (last - timedelta(hours=overview.HOURS), last + timedelta(hours=1))]
         return {
             "data": {"values": values},
-            "mark": {"type": "bar", "width": 8},
+            "mark": {"type": "bar", "width": {"wide": 8, "narrow": 3}[room]},
             "encoding": {
                 "x": {
                     "field": "x", "type": "temporal", "title": None, "scale": {"domain": domain},
-                    "axis": {"format": "%m-%d %H:%M", "tickCount": 6, "grid": False},
+                    "axis": {"format": "%m-%d %H:%M", "tickCount": {"wide": 6, "narrow": 3}[room], "grid": False},
                 },
-                "y": {"field": "y", "type": "quantitative", "title": None, "axis": {"format": "d", "tickCount": 5}},
+                "y": {"field": "y", "type": "quantitative", "title": None, "axis": {"format": ",d", "tickCount": 5}},
             },
         }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from op25b.policy import scope
 from op25b.policy.model import Phase
 from op25b.portal.desk.context import Context
 from op25b.rollout import gates
-from op25b.rollout.gates import Tally
+from op25b.rollout.gates import Tally, Wait
 from op25b.rollout.records import Records
 
 
@@ -36,12 +37,12 @@ class PhaseShown(BaseModel):
     waits_for: list[str]
 
 
-def look(context: Context) -> list[PhaseShown]:
-    """All, in the order of the policy."""
-    return [_shown(context, phase, context.clock()) for phase in context.policy.phases]
+def look(context: Context, said: Callable[[Wait], str] = str) -> list[PhaseShown]:
+    """All, in the order of the policy. `said`: the words for what a phase waits for."""
+    return [_shown(context, phase, context.clock(), said) for phase in context.policy.phases]
 
 
-def _shown(context: Context, phase: Phase, at: datetime) -> PhaseShown:
+def _shown(context: Context, phase: Phase, at: datetime, said: Callable[[Wait], str]) -> PhaseShown:
     tallies = Records(context.store).tallies(phase.name)
     return PhaseShown(
         name=phase.name,
@@ -52,5 +53,5 @@ def _shown(context: Context, phase: Phase, at: datetime) -> PhaseShown:
         until_at=phase.until,
         pools=[pool.name for pool in context.policy.pools if scope.first_miss(phase.scope, pool) is None],
         notices=[StageShown(stage=stage, **vars(tally)) for stage, tally in tallies.items()],
-        waits_for=list(gates.waits_for(phase, tallies, at)),
+        waits_for=[said(each) for each in gates.waits_for(phase, tallies, at)],
     )

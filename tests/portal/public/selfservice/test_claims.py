@@ -35,7 +35,7 @@ SHOWN = {
     ("I15", "credentials/imart"): (("現在のPOPパスワード",), ("Present POP password",)),
     ("I16", "credentials/imart/reissue"): (
         ("郵送", "525円", "2008年3月24日から2008年4月30日まで", "無料です"),
-        ("a letter", "525 yen", "from 24 March 2008 to 30 April 2008", "pays nothing"),
+        ("a letter", "525 yen", "from 24 March 2008 to 30 April 2008", "free of charge"),
     ),
     ("I17", "credentials/infonia/initial"): (
         ("承諾通知書がお手元にある場合", "初期パスワードに戻します", "費用はかかりません"),

@@ -133,7 +133,7 @@ def test_the_fee_is_said_before_and_must_be_accepted(pages: SelfService, taro: V
     assert '<a href="#fee">' in refused.text
     assert Reissues(pages.store).listed() == []
     done = taro.send(path, **LETTER, fee="yes")
-    assert (done.status_code, "ご同意いただきました" in done.text) == (200, True)
+    assert (done.status_code, "ご同意いただいています" in done.text) == (200, True)
     (asked,) = Reissues(pages.store).listed()
     assert asked.fee is not None
     assert asked.fee.ja.startswith("525円")

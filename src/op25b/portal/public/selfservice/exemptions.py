@@ -147,7 +147,7 @@ def _standing(made: APIRouter, context: Context, templates: Templates) -> None:
 
 
 _KINDS = {
-    Kind.SUBSCRIBER: mark("For one customer, whatever address the line has"),
+    Kind.SUBSCRIBER: mark("For your line, whatever address it has"),
     Kind.PREFIX: mark("For a mail server on a fixed address"),
     Kind.DESTINATION: mark("For a server elsewhere that our customers should reach"),
 }
