@@ -15,9 +15,16 @@ from pathlib import Path
 from op25b.errors import Missing
 
 ROOT = Path(__file__).parents[2] / "build" / "bench"
-PACKAGES = {"opensmtpd": ("opensmtpd",), "exim4": ("exim4-daemon-light", "exim4-base")}
+PACKAGES = {
+    "opensmtpd": ("opensmtpd",),
+    "exim4": ("exim4-daemon-light", "exim4-base"),
+    "sendmail": ("sendmail-bin", "sendmail-base", "sendmail-cf", "m4"),
+}
 # only those of their libraries that a host may lack
-LIBRARIES = ("libevent-2.1-7", "libdb5.3", "libgnutls-dane0", "libidn12", "libnsl2", "libpcre2-8-0", "libunbound8")
+LIBRARIES = (
+    *("libevent-2.1-7", "libdb5.3", "libgnutls-dane0", "libidn12", "libnsl2", "libpcre2-8-0", "libunbound8"),
+    "libwrap0",
+)
 USERS = {"opensmtpd": 64901, "opensmtpq": 64902, "Debian-exim": 64903}
 
 

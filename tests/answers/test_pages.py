@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import cache
 from typing import NamedTuple
@@ -287,6 +288,18 @@ def test_smart_host_samples_name_the_host(speakers: dict[Language, Speaker]) -> 
         samples = [block for block in blocks if isinstance(block, Sample)]
         assert len(samples) == number
         assert all(host in sample.text and "{host}" not in sample.text for sample in samples)
+
+
+def test_smart_host_samples_for_a_server_that_takes_465_alone(speakers: dict[Language, Speaker]) -> None:
+    """sendmail and Exchange cannot hand mail on with TLS from the first octet."""
+    written = (FOLDER / "sonet.toml").read_text()
+    policy = load(re.sub(r"^ports = .*587.*$", "ports = [465]", written, flags=re.M)).policy
+    assert policy is not None
+    page = PAGES["avoid"](Subject(Judge(policy), datetime.fromisoformat(AT), speakers["ja"]))
+    blocks = [block for section in page.sections for block in section.blocks]
+    samples = {block.language: block.text for block in blocks if isinstance(block, Sample)}
+    assert set(samples) == {"postfix", "exim", "opensmtpd"}
+    assert all("465" in text and "587" not in text for text in samples.values())
 
 
 @settings(max_examples=25)

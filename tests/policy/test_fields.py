@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from op25b.policy.fields import (
     aware,
     closed_day,
+    country_code,
     filter_port,
     host_name,
     network,
@@ -29,6 +30,7 @@ GOOD: tuple[tuple[Callable[[Any], object], object, str], ...] = (
     (slug, "x" * 64, "x" * 64),
     (host_name, "mail.{subdomain}.sonet.example", "mail.{subdomain}.sonet.example"),
     (zone, "Asia/Tokyo", "Asia/Tokyo"),
+    (country_code, "JP", "JP"),
     (network, "192.0.2.0/24", "192.0.2.0/24"),
     (network, "192.0.2.1", "192.0.2.1/32"),
     (network, "2001:DB8::/61", "2001:db8::/61"),
@@ -59,6 +61,10 @@ BAD: tuple[tuple[Callable[[Any], object], object, str], ...] = (
     (network, "2001:db8::1/64", "write '2001:db8::/64'"),
     (network, "192.0.2.0/33", "is not a prefix"),
     (network, "::ffff:192.0.2.0/120", "write '192.0.2.0/24'"),
+    (country_code, "jp", "write its code of ISO 3166-1, such as 'JP'"),
+    (country_code, "JPN", "such as 'JE', 'JM', 'JO', 'JP'"),
+    (country_code, "", "such as 'JP'"),
+    (country_code, "日本", "such as 'JP'"),
     (network, "fe80::%eth0/64", "has a zone; write 'fe80::/64'"),
     (network, 3, "3 is not a prefix"),
     (network, True, "true is not a prefix"),
@@ -105,7 +111,7 @@ def refusal(field: Callable[[Any], object], value: object) -> str | None:
 
 @given(st.text())
 def test_any_text_is_taken_or_refused_in_one_line(text: str) -> None:
-    for field in (slug, host_name, zone, network, single_address, closed_day, aware):
+    for field in (slug, host_name, zone, country_code, network, single_address, closed_day, aware):
         words = refusal(field, text)
         assert words is None or (words.isprintable() and "; " in words)
 

@@ -26,9 +26,9 @@ from op25b.policy.watching import SenderKind
 from op25b.ruleset.lower import lower
 from op25b.ruleset.nftables import render
 from op25b.store import Store, upgrade
+from op25b.subscribers.leases import Period
 from op25b.watch import cases
 from op25b.watch.following import Follower
-from op25b.watch.holders import Held
 from op25b.watch.watcher import Watcher
 from tests.support.trio import Namespace
 
@@ -179,10 +179,10 @@ def submit() -> None:
         connect(INNOCENT, "203.0.113.25", 587)
 
 
-def holders(_: Connection, asked: Sequence[tuple[str, datetime]]) -> list[Held | None]:
+def holders(_: Connection, asked: Sequence[tuple[str, datetime]]) -> list[Period | None]:
     names = [NAMES.get(prefix) for prefix, _ in asked]
     began = datetime(2026, 1, 1, tzinfo=UTC)
-    return [name and Held(name, "", "bng", "1", began) for name in names]  # type: ignore[misc]
+    return [name and Period("", name, "bng", "1", began, began, None) for name in names]  # type: ignore[misc]
 
 
 def entered(router: Router, work: Callable[[], Any]) -> Callable[[], Any]:

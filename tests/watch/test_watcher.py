@@ -16,10 +16,10 @@ from op25b.policy.watching import SenderKind
 from op25b.store import Store, changes, upgrade
 from op25b.store.audit import By, trail
 from op25b.store.micros import instant
+from op25b.subscribers.leases import Period
 from op25b.watch import cases, watcher
 from op25b.watch.activity import activities
 from op25b.watch.cases import Case
-from op25b.watch.holders import Held
 from op25b.watch.states import TRANSITIONS, State, Step, after
 from op25b.watch.tally import Tally
 from op25b.watch.watcher import Watcher
@@ -49,14 +49,15 @@ class World:
     def restart(self) -> None:
         self.watcher = Watcher(self.store, self.policy, self.holders)
 
-    def holders(self, _: Connection, asked: Sequence[tuple[str, datetime]]) -> list[Held | None]:
+    def holders(self, _: Connection, asked: Sequence[tuple[str, datetime]]) -> list[Period | None]:
         return [self._holder(prefix, at) for prefix, at in asked]
 
-    def _holder(self, prefix: str, at: datetime) -> Held | None:
+    def _holder(self, prefix: str, at: datetime) -> Period | None:
         seconds = (at - instant(DAY)).total_seconds()
         known = [(since, name) for since, name in self.leases.get(prefix, ()) if since <= seconds]
         since, name = max(known, default=(0, None))
-        return name and Held(name, prefix, "bng", "session", instant(DAY) + timedelta(seconds=since))
+        began = instant(DAY) + timedelta(seconds=since)
+        return name and Period(prefix, name, "bng", "session", began, began, None)
 
     def until(self, hours: float, attempts: Iterable[Attempt] = ()) -> None:
         """Let time pass, with what is done in it."""
@@ -106,7 +107,10 @@ def test_each_sender_has_one_case_of_his_kind_and_nobody_else_has_one(store: Sto
     (found,) = (case for case in world.cases() if case.who == "user1")
     assert (found.prefix, found.attempts, found.targets, found.state) == ("198.18.0.1/32", 200, 200, State.OPEN)
     assert found.evidence["rule"] == "bot: fast"
-    assert found.evidence["lease"]["session"] == "session"
+    assert found.evidence["lease"] == {
+        "subscriber": "user1", "prefix": "198.18.0.1/32", "source": "bng", "session": "session",
+        "since": instant(DAY).isoformat(),
+    }  # fmt: skip
     assert len(found.evidence["targets"]) == watcher.SHOWN
 
 

@@ -58,8 +58,4 @@ def _within(day: date, span: str) -> bool:
 
 @lru_cache(maxsize=8)
 def _holidays(country: str) -> Container[date]:
-    """The country's public holidays; none for a country whose calendar is not known."""
-    try:
-        return holidays.country_holidays(country)
-    except NotImplementedError:
-        return frozenset()
+    return holidays.country_holidays(country)

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from op25b.cli import account_import, output, stores
+from op25b.cli.options import STORE, Json, NeededWhy, Url, Who, Why
 from op25b.cli.passwords import asked_for
-from op25b.cli.stores import STORE, Json, Url, Who, Why
 from op25b.errors import UserError
 from op25b.store import schema
 from op25b.store.audit import trail
@@ -96,12 +96,7 @@ def reset(name: Name, why: Why = "", by: Who = None, store: Url = STORE) -> None
 
 
 @app.command()
-def suspend(
-    name: Name,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; the audit trail keeps it.")],
-    by: Who = None,
-    store: Url = STORE,
-) -> None:
+def suspend(name: Name, why: NeededWhy, by: Who = None, store: Url = STORE) -> None:
     """Stop an account from logging in, from the next log-in on."""
     prepared = prepared_name(name)
     with _accounts(store) as accounts:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from op25b.cli import output
-from op25b.cli.stores import Json
+from op25b.cli.options import Json
 from op25b.portal.api import tokens
 from op25b.portal.staff.roles import Role
 

@@ -9,7 +9,7 @@ import typer
 
 from op25b.cli import output, stores
 from op25b.cli.instants import instant
-from op25b.cli.stores import STORE, Json, Url, Who, Why
+from op25b.cli.options import STORE, Json, Url, Who, Why
 from op25b.policy.table import Words
 from op25b.rollout import bulletins
 from op25b.rollout.bulletins import Bulletin, Draft, Kind

@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from op25b.cli import output, policyfile, stores
-from op25b.cli.exempt import NeededWhy, PolicyFile
-from op25b.cli.stores import STORE, Json, Url, Who, Why
+from op25b.cli.options import STORE, Json, NeededWhy, PolicyFile, Url, Who, Why
 from op25b.errors import UserError
 from op25b.portal.public.selfservice import letter
 from op25b.rollout import printing

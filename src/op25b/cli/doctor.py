@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from op25b.cli import output, policyfile
-from op25b.cli.stores import Json
+from op25b.cli.options import Json
 from op25b.doctor import codes, download
 from op25b.doctor.probe import command, words
 from op25b.doctor.probe.causes import causes

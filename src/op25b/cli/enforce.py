@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from op25b.cli import instants, output, policyfile
-from op25b.cli.storeurl import StoreUrl
+from op25b.cli.options import At, Json, PolicyPath, StoreUrl
 from op25b.enforcement import apply as enforcement
 from op25b.enforcement.generations import STATE, Records
 from op25b.enforcement.netlink import Netlink
@@ -24,10 +24,7 @@ from op25b.ruleset.lower import lower
 
 LOOKS, LOOK_SECONDS = 3, 0.5
 
-PolicyPath = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")]
-At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="Instant with an offset; now if left out.")]
 State = Annotated[Path, typer.Option("--state", envvar="OP25B_STATE", help="Folder of what was applied.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Seconds = Annotated[
     int | None,
     typer.Option("--confirm", min=1, max=86_400, metavar="SECONDS", help="Take it back unless confirmed in time."),

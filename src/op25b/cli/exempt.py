@@ -13,7 +13,7 @@ import typer
 
 from op25b.cli import output, policyfile, stores
 from op25b.cli.instants import instant
-from op25b.cli.stores import STORE, Json, Url, Who, Why
+from op25b.cli.options import STORE, Json, NeededWhy, PolicyFile, PolicyPath, Url, Who, Why
 from op25b.errors import UserError
 from op25b.policy.model import Policy
 from op25b.portal.desk.terms import published, spoken
@@ -34,8 +34,6 @@ app = typer.Typer(
 )
 
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="The exemption's number.", min=1, max=records.HIGHEST)]
-PolicyFile = Annotated[Path, typer.Option("--policy", envvar="OP25B_POLICY", metavar="POLICY", help="The policy file.")]
-NeededWhy = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; the audit trail keeps it.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -214,11 +212,7 @@ def sweep(json: Json = False, store: Url = STORE) -> None:
 
 
 @app.command()
-def terms(
-    policy: Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")],
-    json: Json = False,
-    store: Url = STORE,
-) -> None:
+def terms(policy: PolicyPath, json: Json = False, store: Url = STORE) -> None:
     """Publish on what terms exemptions are granted, in both languages, and how many there are; no names."""
     loaded = policyfile.policy(policy)
     with stores.opened(store) as opened, opened.read() as connection:

@@ -17,8 +17,7 @@ from op25b.answers.verdicts import text
 from op25b.cli import hosts, output, policyfile
 from op25b.cli.addresses import address
 from op25b.cli.instants import instant
-from op25b.cli.show import At, Json, PolicyPath
-from op25b.cli.storeurl import StoreUrl
+from op25b.cli.options import At, Json, PolicyPath, StoreUrl
 from op25b.errors import UserError
 from op25b.policy.intervals import Address
 from op25b.policy.model import Policy

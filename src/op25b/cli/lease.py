@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from op25b.cli import output, stores
-from op25b.cli.stores import STORE, Json, Url, Who, Why
+from op25b.cli.options import STORE, Json, Url, Who, Why
 from op25b.cli.who import HEADER, row, shown
 from op25b.errors import UserError
 from op25b.store import Store

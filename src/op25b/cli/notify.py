@@ -13,7 +13,7 @@ from op25b import locale
 from op25b.cli import notify_mail, notify_paper, output, policyfile, stores
 from op25b.cli.instants import instant
 from op25b.cli.notify_run import Run
-from op25b.cli.stores import STORE, Json, Url, Who, Why
+from op25b.cli.options import STORE, At, Json, PolicyPath, Url, Who, Why
 from op25b.errors import UserError
 from op25b.policy.model import Policy
 from op25b.portal.setup.programs import menus
@@ -44,13 +44,13 @@ Authority = Annotated[
 
 @app.command()
 def notify(
-    policy: Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")],
+    policy: PolicyPath,
     phase: Annotated[str, typer.Option("--phase", metavar="NAME", help="The phase that the notice is about.")],
     to: Annotated[
         Path, typer.Option("--to", metavar="FILE", help=f"CSV with the columns {', '.join(recipients.COLUMNS)}.")
     ],
     stage: Annotated[Stage | None, typer.Option("--stage", help="Another notice than the one that is due.")] = None,
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="As it stands then; now if left out.")] = None,
+    at: At = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the notice and the numbers; send nothing.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out bad rows instead of stopping.")] = False,
     server: Server = None,

@@ -16,6 +16,7 @@ import typer
 from op25b.cli import output
 from op25b.cli.addresses import address
 from op25b.cli.instants import instant
+from op25b.cli.options import Json
 from op25b.errors import Missing, UserError
 from op25b.submission import queue_view, trace
 from op25b.submission.queue_view import Filter, QueueState
@@ -29,7 +30,6 @@ app = typer.Typer(
 )
 
 Spool = Annotated[Path, typer.Option("--spool", metavar="FOLDER", help="The spool.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="A queue id, as `queue list` shows it.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Queue ids, as `queue list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="Every message that it applies to.")]

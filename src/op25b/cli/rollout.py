@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +12,7 @@ import typer
 
 from op25b.cli import output, policyfile, stores
 from op25b.cli.instants import instant
-from op25b.cli.stores import Json
+from op25b.cli.options import At, Json, PolicyPath
 from op25b.policy import scope
 from op25b.policy.model import Phase
 from op25b.rollout import gates, stages
@@ -25,8 +24,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def rollout(
-    policy: Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")],
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="As it stands then; now if left out.")] = None,
+    policy: PolicyPath,
+    at: At = None,
     json: Json = False,
     store: Annotated[
         str | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from op25b.cli import output, policyfile
-from op25b.cli.show import PolicyPath
+from op25b.cli.options import PolicyPath
 from op25b.errors import UserError
 from op25b.portal.setup import zone
 from op25b.portal.setup.profile import domain_name, needs_subdomain, own_submission

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -11,12 +10,9 @@ import typer
 
 from op25b.cli import output, policyfile
 from op25b.cli.instants import instant
+from op25b.cli.options import At, Json, PolicyPath
 from op25b.ruleset import nftables
 from op25b.ruleset.lower import lower
-
-PolicyPath = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="ISO 8601 with an offset; default: now.")]
 
 
 class Dialect(StrEnum):

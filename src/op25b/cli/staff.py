@@ -13,8 +13,8 @@ import segno
 import typer
 
 from op25b.cli import output, stores
+from op25b.cli.options import STORE, Json, Url, Who, Why
 from op25b.cli.passwords import asked_for
-from op25b.cli.stores import STORE, Json, Url, Who, Why
 from op25b.errors import UserError
 from op25b.portal.staff import codes
 from op25b.portal.staff.accounts import Member, Staff, checked_name, checked_roles

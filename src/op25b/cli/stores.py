@@ -7,21 +7,10 @@ import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from op25b.store import Store, schema
 from op25b.store.audit import By, Entry
-
-STORE = "sqlite:////var/lib/op25b/op25b.db"
-
-Url = Annotated[
-    str, typer.Option("--store", envvar="OP25B_STORE", metavar="URL", help="sqlite:////path or postgresql://...")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the audit trail.")]
-Who = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who asks for it; the user at work if left out.")]
 
 
 @contextmanager

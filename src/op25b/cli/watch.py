@@ -12,7 +12,8 @@ from uuid import uuid4
 import typer
 
 from op25b.cli import output, policyfile
-from op25b.cli.stores import STORE, Json, Url, Who, Why, by, opened
+from op25b.cli.options import STORE, Json, Url, Who, Why
+from op25b.cli.stores import by, opened
 from op25b.errors import UserError
 from op25b.policy.watching import SenderKind
 from op25b.store import Store

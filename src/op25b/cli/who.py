@@ -10,7 +10,7 @@ import typer
 from op25b.cli import output, stores
 from op25b.cli.addresses import address
 from op25b.cli.instants import instant
-from op25b.cli.stores import STORE, Json, Url
+from op25b.cli.options import STORE, At, Json, Url
 from op25b.errors import UserError
 from op25b.subscribers.leases import Period
 from op25b.subscribers.leases import who as asked
@@ -21,9 +21,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def who(
     ip: Annotated[str, typer.Argument(metavar="IP", help="The address.")],
-    at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="ISO 8601 with an offset; now if left out.")
-    ] = None,
+    at: At = None,
     json: Json = False,
     store: Url = STORE,
 ) -> None:

@@ -10,6 +10,8 @@ from datetime import date, datetime, time
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from op25b.policy.countries import COUNTRIES
+
 SUBDOMAIN = "{subdomain}"
 """What stands for the sub-domain of a customer's address in the name of a host (claim S7)."""
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?")
@@ -66,6 +68,16 @@ def zone(value: str) -> str:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{shown(value)} is not a time zone; write one such as 'Asia/Tokyo'") from None
+    return value
+
+
+def country_code(value: str) -> str:
+    """A country whose public holidays are known, by its code (ISO 3166-1 alpha-2)."""
+    if value not in COUNTRIES:
+        meant = value.upper()
+        near = {meant} & COUNTRIES or {code for code in COUNTRIES if code[0] == meant[:1]} or {"JP"}
+        what = f"{shown(value)} is no country whose public holidays are known"
+        raise ValueError(f"{what}; write its code of ISO 3166-1, such as {', '.join(map(shown, sorted(near)))}")
     return value
 
 

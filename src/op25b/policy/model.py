@@ -19,6 +19,7 @@ from op25b.policy.credentials import Credentials
 from op25b.policy.doctor import Doctor
 from op25b.policy.fields import (
     closed_day,
+    country_code,
     filter_port,
     host_name,
     network,
@@ -61,7 +62,7 @@ class Hours(Table):
     opens: time
     closes: time
     holidays: Literal["closed", "open"] = "closed"
-    """Whether the desk is closed on the public holidays of the provider's country, if their calendar is known."""
+    """Whether the desk is closed on the public holidays of the provider's country."""
     closed: tuple[Annotated[str, AfterValidator(closed_day)], ...] = Field(default=(), strict=False)
     """Days of the year closed besides: `MM-DD` or `MM-DD/MM-DD`, both ends included, over the new year too."""
 
@@ -96,7 +97,8 @@ class Provider(Table):
     name: Slug
     display: Words
     time_zone: Annotated[str, AfterValidator(zone)]
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "JP"
+    country: Annotated[str, AfterValidator(country_code)] = "JP"
+    """Whose public holidays the desk keeps: ISO 3166-1 alpha-2, such as `JP`."""
     brands: tuple[Brand, ...] = Field(default=(), strict=False)
     hours: Hours | None = None
     contacts: tuple[Contact, ...] = Field(default=(), strict=False)

@@ -286,10 +286,6 @@ def _bounds(refused: Refused) -> tuple[str, str]:
     return f"{refused.subject}, out of range", f"{refused.write(str(bound))} or {'more' if kind == 'ge' else 'less'}"
 
 
-def _pattern(refused: Refused) -> tuple[str, str]:
-    return f"{refused.subject}, which is not of that form", refused.example()
-
-
 _WORDS: dict[str, Callable[[Refused], tuple[str, str]]] = {
     "missing": _missing,
     "extra_forbidden": _unknown,
@@ -307,5 +303,4 @@ _WORDS: dict[str, Callable[[Refused], tuple[str, str]]] = {
     "string_too_short": _empty,
     "greater_than_equal": _bounds,
     "less_than_equal": _bounds,
-    "string_pattern_mismatch": _pattern,
 }

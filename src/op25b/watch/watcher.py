@@ -16,11 +16,12 @@ from op25b.policy.watching import Watch
 from op25b.store import Store
 from op25b.store.audit import By
 from op25b.store.micros import EPOCH, instant, micros
+from op25b.subscribers.leases import Period
 from op25b.watch import cases
 from op25b.watch.activity import Activity, Source, prefix_of
 from op25b.watch.cases import Case, Seen
 from op25b.watch.classify import Finding, classify
-from op25b.watch.holders import Held, Holders, of_leases
+from op25b.watch.holders import Holders, of_leases
 from op25b.watch.pattern import HOUR, Figures, Pattern, Terms
 from op25b.watch.states import State, Step
 
@@ -43,7 +44,7 @@ class Subject:
     subscriber: str | None
     prefix: str
     pattern: Pattern
-    lease: Held | None = None
+    lease: Period | None = None
     case: Case | None = None
     saved_at: datetime = EPOCH
 
@@ -135,7 +136,7 @@ class Watcher:
 
     def _held(
         self, connection: Connection, prefixes: Sequence[str], since: datetime, at: datetime
-    ) -> dict[str, Held | None]:
+    ) -> dict[str, Period | None]:
         """Who held each address; without those that changed hands meanwhile, as it is not known whose doing it was."""
         asked = [(prefix, instant) for instant in (since, at) for prefix in prefixes]
         answers = self.holders(connection, asked)
@@ -146,7 +147,7 @@ class Watcher:
             if old is None or new is None or old.subscriber == new.subscriber
         }
 
-    def _load(self, connection: Connection, held: Mapping[str, Held | None]) -> None:
+    def _load(self, connection: Connection, held: Mapping[str, Period | None]) -> None:
         """Go on with cases that are open in the store: after a restart, or from another router."""
         subscribers, nobody = set[str](), set[str]()
         for prefix, lease in held.items():
@@ -158,7 +159,7 @@ class Watcher:
             subject = Subject(case.subscriber, case.prefix, Pattern.of(pattern), None, case)
             self._subjects[_key(case.subscriber, case.prefix)] = subject
 
-    def _subject(self, prefix: str, lease: Held | None, activity: Activity) -> Subject:
+    def _subject(self, prefix: str, lease: Period | None, activity: Activity) -> Subject:
         subscriber = lease.subscriber if lease else None
         subject = self._subjects.setdefault(
             _key(subscriber, prefix), Subject(subscriber, prefix, Pattern(activity.first, activity.last))
@@ -255,7 +256,7 @@ def evidence(subject: Subject, figures: Figures, finding: Finding) -> dict[str, 
     """What a case rests on, as JSON: figures, every criterion with its threshold, the busiest targets, the lease."""
     shown = asdict(figures) | {"first": _text(figures.first), "last": _text(figures.last)}
     tried = sorted(subject.pattern.tried.items(), key=lambda each: (-each[1].attempts, each[0]))[:SHOWN]
-    lease = subject.lease and {**vars(subject.lease), "since": subject.lease.since.isoformat()}
+    lease = subject.lease
     return {
         "about": ABOUT,
         "rule": finding.rule,
@@ -266,7 +267,10 @@ def evidence(subject: Subject, figures: Figures, finding: Finding) -> dict[str, 
              "last": _text(each.last)}
             for name, each in tried
         ],
-        "lease": lease,
+        "lease": lease and {
+            "subscriber": lease.subscriber, "prefix": lease.prefix, "source": lease.source, "session": lease.session,
+            "since": lease.since.isoformat(),
+        },
     }  # fmt: skip
 
 

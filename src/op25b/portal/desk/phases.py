@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel
@@ -10,23 +11,15 @@ from op25b.policy import scope
 from op25b.policy.model import Phase
 from op25b.portal.desk.context import Context
 from op25b.rollout import gates
+from op25b.rollout.gates import Tally
 from op25b.rollout.records import Records
 
 
-class StageShown(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class StageShown(Tally):
     """A notice of a phase: how many people it is for, how many mails were taken, what came of them, what is left."""
 
     stage: str
-    people: int
-    mail: int
-    taken: int
-    waiting: int
-    delivered: int
-    bounced: int
-    in_doubt: int
-    refused: int
-    to_print: int
-    printed: int
 
 
 class PhaseShown(BaseModel):
