@@ -28,13 +28,19 @@ _WORDS = {
     408: (mark("This took too long"), mark("Your request did not arrive in time. Please send it again.")),
     413: (mark("That was too much"), mark("What you sent is longer than we can take. Please shorten it.")),
     414: (mark("That was too much"), mark("What you sent is longer than we can take. Please shorten it.")),
-    429: (mark("Please wait a little"), mark("There were many requests from you in a short time.")),
+    429: (
+        mark("Please wait a little"),
+        mark("There were many requests from you in a short time. Please try again later."),
+    ),
     503: (
         mark("This is not available at the moment"),
         mark("We are sorry. Please try again in a few minutes."),
     ),
 }
-_UNEXPECTED = (mark("Something went wrong on our side"), mark("We are sorry. Our staff have been told about it."))
+_UNEXPECTED = (
+    mark("Something went wrong on our side"),
+    mark("We are sorry. Our staff have been told; please try again later."),
+)
 
 
 def page(templates: Templates, request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
