@@ -69,7 +69,10 @@ def test_a_fax_is_black_and_white(folder: Path, speakers: dict[Language, Speaker
     made = texts("nmtnet", "all-dynamic", "2010-10-26T00:00:00+09:00", speakers)
     path = folder / "fax.pdf"
     printing.write([made.paper("fax", BOTH)], path)
-    assert "088-655-0000" in poppler("pdftotext", str(path), "-")
+    pages = poppler("pdftotext", "-layout", str(path), "-").replace(" / ", "/").split("\f")[:-1]
+    assert "088-655-0000" in pages[0]
+    last = len(pages)
+    assert [page.split()[-1] for page in pages] == [f"{number}/{last}" for number in range(1, last + 1)]
     poppler("pdftoppm", "-r", "50", "-png", "-f", "1", "-l", "1", str(path), str(folder / "page"))
     poppler(
         "pdftoppm", "-r", "50", "-aa", "no", "-aaVector", "no", "-f", "1", "-l", "1", str(path), str(folder / "raw")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -113,7 +114,10 @@ def test_the_code_of_a_customers_check_is_read(console: Console) -> None:
     made = code(Summary(cells, Place.OWN, Login.UNTRIED, SETTINGS[0], False, True))
     visitor = console.at("support").client
     assert "Cause 1: Netlaputa&#39;s own OP25B" in visitor.get("/en/search", params={"what": made.lower()}).text
-    assert "原因1：ネットラピュタのOP25Bによる影響" in visitor.get("/ja/search", params={"what": made}).text
+    page = visitor.get("/ja/search", params={"what": made}).text
+    for word in ("原因1：ネットラピュタのOP25Bによる影響", "接続が拒否されました", "メールソフトの設定"):
+        assert word in page, word
+    assert ">refused<" not in page
     wrong = made[:-1] + ("0" if made[-1] != "0" else "1")
     assert "Nothing was found" in visitor.get("/en/search", params={"what": wrong}).text
 
@@ -297,6 +301,8 @@ def test_charts(console: Console) -> None:
             assert answer.text.startswith("<svg")
     assert "感染の疑い" in network.get("/ja/charts/senders.wide.light.svg").text
     assert network.get("/ja/charts/other.wide.light.svg").status_code == 404
+    labels = re.findall(r">(\d+)</text>", network.get("/ja/charts/queue.wide.light.svg").text)
+    assert labels == ["0", "1", "2", "3", "4", "5"], "whole numbers, each once"
 
 
 def test_so_many_streams_and_no_more(console: Console) -> None:

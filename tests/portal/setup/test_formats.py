@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from op25b import locale
-from op25b.answers.blocks import Steps
+from op25b.answers.blocks import Definitions, Steps
 from op25b.answers.remedies import advice
 from op25b.policy.model import Policy
 from op25b.policy.reasons import Remedy
@@ -110,6 +110,10 @@ def test_every_guide_writes_them_into_the_program(name: str, language: str, data
         assert f"{host}" in said
         assert f"{port}" in said
         assert "{" not in said
+        (sending,) = (section for section in page.sections if section.key == "sending")
+        table = sending.blocks[0]
+        assert isinstance(table, Definitions)
+        assert str(port) in table.pairs[1][1], "the table says what the steps say"
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))

@@ -62,7 +62,7 @@ class Pages:
         self.static = Static((OURS, HERE / "static"))
         common: dict[str, Any] = {
             "provider": provider, "zone": provider.time_zone, "word": words.word, "notice": words.notice,
-            "tones": words.TONES, "effects": words.EFFECTS, "when": self._when, "figure": _figure,
+            "tones": words.TONES, "effects": words.EFFECTS, "tries": words.TRIES, "when": self._when, "figure": _figure,
             "foldable": _foldable, "Action": Action,
         }  # fmt: skip
         # for the pages that say that a request ends badly, and do not know who asks

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from op25b.answers.speech import Speaker, mark
+from op25b.doctor.probe.words import OUTCOMES
 from op25b.rollout.gates import Wait
 from op25b.rollout.stages import Stage
 
@@ -145,6 +146,10 @@ _WORDS: Mapping[str, str] = {
     "did notice sent": mark("notice sent"),
     "did notice printed": mark("notice printed"),
     "did import": mark("imported"),
+    # whose server a check on a customer's machine tried
+    "at own": mark("our own"),
+    "at other": mark("somebody else's"),
+    "at setting": mark("the mail program's"),
     # bulletins
     "outage": mark("Outage"),
     "maintenance": mark("Maintenance"),
@@ -176,6 +181,8 @@ REFUSALS: Mapping[int, str] = {
     422: mark("Something is missing in what was written, or is not as it has to be."),
 }
 """Why nothing was done, by the status of the answer."""
+TRIES: Mapping[str, str] = {outcome.name.lower(): said for outcome, said in OUTCOMES.items()}
+"""How far a connection got in a check on a customer's machine: the words that the customer has of it."""
 CHARTS: Mapping[str, str] = {
     "refused": mark("Refused packets an hour"),
     "senders": mark("Open cases by kind of sender"),

@@ -6,7 +6,7 @@ for; and one that was drawn a moment ago is not drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -73,7 +73,10 @@ class Charts:
                     "field": "x", "type": "temporal", "title": None, "scale": {"domain": domain},
                     "axis": {"format": "%m-%d %H:%M", "tickCount": {"wide": 6, "narrow": 3}[room], "grid": False},
                 },
-                "y": {"field": "y", "type": "quantitative", "title": None, "axis": {"format": ",d", "tickCount": 5}},
+                "y": {
+                    "field": "y", "type": "quantitative", "title": None, "axis": {"format": ",d", "tickCount": 5},
+                    "scale": _from_nought(each.packets for each in found.refused),
+                },
             },
         }  # fmt: skip
 
@@ -85,12 +88,17 @@ class Charts:
             "mark": {"type": "bar", "height": 22},
             "encoding": {
                 "x": {
-                    "field": "x", "type": "quantitative", "title": None,
-                    "axis": {"format": "d", "tickMinStep": 1},
+                    "field": "x", "type": "quantitative", "title": None, "axis": {"format": ",d", "tickCount": 5},
+                    "scale": _from_nought(counted.values()),
                 },
                 "y": {"field": "y", "type": "nominal", "title": None, "sort": None, "axis": {"grid": False}},
             },
         }  # fmt: skip
+
+
+def _from_nought(numbers: Iterable[int]) -> dict[str, int]:
+    """A scale whose five marks or so are whole numbers, however small the numbers are."""
+    return {"domainMin": 0, "domainMax": max(5, *numbers, 0)}
 
 
 def _look(scheme: Scheme) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _KINDS = {"imap": "IMAP", "pop3": "POP3"}
 
 def settings(policy: Policy, profile: Profile, say: Speaker) -> Page:
     """What to write in whichever program."""
-    blocks = (*_changes(profile.sending[0], say), *_sending(policy, profile, say))
+    blocks = (*_changes(profile.sending[0], say), *_sending(policy, profile, profile.sending[0], say))
     sending = Section("sending", say("Settings for sending"), blocks)
     return Page("setup", say("Settings for your mail program"), (sending, _receiving(profile, say)))
 
@@ -44,7 +44,7 @@ def guide(policy: Policy, profile: Profile, program: Program, say: Speaker) -> P
     sections = (
         Section("changes", say("What changes"), (*_changes(server, say), *_notes(profile, program, server, say))),
         Section("steps", say("Steps"), (Steps(tuple(steps)),)),
-        Section("sending", say("Settings for sending"), _sending(policy, profile, say)),
+        Section("sending", say("Settings for sending"), _sending(policy, profile, server, say)),
         _receiving(profile, say),
     )
     return Page(f"setup/{program.key}", say("Setting up {program}", program=name), sections)
@@ -72,8 +72,9 @@ def _notes(profile: Profile, program: Program, server: Server, say: Speaker) -> 
         yield Paragraph(say(note.value, program=name))
 
 
-def _sending(policy: Policy, profile: Profile, say: Speaker) -> tuple[Block, ...]:
-    first, *others = profile.sending
+def _sending(policy: Policy, profile: Profile, first: Server, say: Speaker) -> tuple[Block, ...]:
+    """All ways to send, `first` the one that the page is about."""
+    others = [each for each in profile.sending if each != first]
     pairs = [
         (say("Sending server (SMTP)"), first.host),
         (say("Port and protection of the connection"), _on_port(first, say)),

@@ -41,6 +41,7 @@ def test_the_pop_password_gives_both_at_once_and_once(pages: SelfService, taro: 
     assert answer.headers["cache-control"] == "no-store"
     user_name, password, server = taro.codes
     assert server == "post1.infonia.example"
+    assert 'href="/en/setup"' in taro.page, "what to do with them"
     account = Accounts(pages.store).find(user_name)
     assert account is not None
     assert account.senders == {TARO}
@@ -76,6 +77,7 @@ def test_another_brands_address_is_sent_to_its_page(taro: Visitor) -> None:
     answer = taro.apply(address="taro@infonia.example")
     assert answer.status_code == 422
     assert "addresses that end in @imart.example" in answer.text
+    assert '<a href="/en/credentials">To the pages for other mail addresses</a>' in answer.text
 
 
 def test_full_width_letters_are_an_address_all_the_same(taro: Visitor) -> None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from op25b.answers.contacts import contacts
 from op25b.answers.speech import Language
 from op25b.locale import speakers
 from op25b.policy.model import Policy
@@ -26,5 +27,6 @@ def html(policy: Policy, reissue: Reissue, issued: Issued) -> str:
     brand = next((brand for brand in policy.provider.brands if brand.name == reissue.wanted.brand), policy.provider)
     return environment.get_template("letter.html").render(
         say=say, wanted=reissue.wanted, number=reissue.id, fee=reissue.fee, issued=issued, servers=servers(policy),
+        contacts=contacts(policy.provider, reissue.changed_at, say),
         day=reissue.changed_at.astimezone(zone).date(), provider=say.pick(brand.display),
     )  # fmt: skip
