@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po
 from op25b.answers.speech import LANGUAGES
 
 SOURCE = Path(__file__).parents[2] / "src" / "op25b"
-KEYWORDS = {"say": None, "mark": None, "speaker": None}
+KEYWORDS = {"say": None, "_say": None, "mark": None, "speaker": None}
 METHODS = [("**.py", "python"), ("**.html", "jinja2"), ("**.txt", "jinja2")]
 OPTIONS = {"**.html": {"silent": "false"}, "**.txt": {"silent": "false"}}
 ROOMS = sorted(path.stem for path in (SOURCE / "locale" / "ja" / "LC_MESSAGES").glob("*.po"))

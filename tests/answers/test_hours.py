@@ -114,7 +114,7 @@ def test_in_words(speakers: dict[Language, Speaker]) -> None:
     assert found.hours == "平日9:00〜17:45（祝日、12月29日から1月3日までを除く）"
     assert found.now == "ただいま営業時間内です（本日17:45まで）。"
     found = contacts(provider(), closed, speakers["en"])
-    assert found.now == "The desk is closed now. It opens next on 4 January 2011, 09:00 (JST)."
+    assert found.now == "The desk is closed now. It opens next on 4 January 2011, 9:00 (JST)."
     assert found.hours == "Weekdays, 9:00 to 17:45 (closed: public holidays, 29 December to 3 January)"
     hrefs = ["tel:05000000300", "", "mailto:info@mail.example", "https://www.mail.example/"]
     assert [way.href for way in found.ways] == hrefs

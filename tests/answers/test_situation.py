@@ -151,7 +151,7 @@ TOLD = {
         "sonet",
         Situation(None, Server.OWN),
         Affected.DEPENDS,
-        ("mail.{subdomain}.sonet.example", "サブドメイン", "2006年3月1日から"),
+        ("mail.(お客さまのサブドメイン).sonet.example", "サブドメイン", "2006年3月1日から"),
         ("sub-domain", "from 1 March 2006"),
         "2006-02-01T00:00:00+09:00",
     ),
@@ -166,16 +166,16 @@ TOLD = {
         "infonia",
         Situation(Line(assignment="dynamic")),
         Affected.LATER,
-        ("2008年4月1日（JST）から",),
-        ("From 1 April 2008 (JST)",),
+        ("2008年4月1日から",),
+        ("From 1 April 2008",),
         "2008-03-31T23:59:59+09:00",
     ),
     "I2 after": Told(
         "infonia",
         Situation(Line(assignment="dynamic"), Server.OWN),
         Affected.YES,
-        ("2008年4月1日（JST）から", "infoniaの送信サーバーのポート25も"),
-        ("Since 1 April 2008 (JST)", "infonia's own sending server"),
+        ("2008年4月1日から", "infoniaの送信サーバーのポート25も"),
+        ("Since 1 April 2008", "infonia's own sending server"),
         "2008-04-01T00:00:00+09:00",
     ),
     "I5": Told(
@@ -269,7 +269,9 @@ def test_an_exemption_that_ends(speakers: dict[Language, Speaker]) -> None:
     found = answer(judge("hosting"), Situation(source, there), at)
     assert (found.affected, found.case.verdict.reason) == (Affected.LATER, Reason.EXEMPT)
     assert found.case.from_ == datetime.fromisoformat("2024-08-01T00:00:00+02:00")
-    assert "From" in said(reply(found, judge("hosting").policy, speakers["en"]))
+    words = said(reply(found, judge("hosting").policy, speakers["en"]))
+    assert "An exemption from the restriction holds here until 1 August 2024" in words
+    assert "What you can do" in words
 
 
 @settings(max_examples=60)
@@ -293,7 +295,9 @@ def assert_the_same(policy: Policy, asked: list[tuple[Flow, datetime]]) -> None:
         found = answer(one, Situation(flow.src, flow.dst, flow.dport), at)
         assert found.case.verdict == verdict
         assert (found.affected is Affected.YES) is (verdict.decision is Decision.BLOCK)
-        assert set(found.remedies) <= set(verdict.remedies)
+        ends = found.case.from_ if verdict.reason is Reason.EXEMPT else None
+        offered = one.verdict(Flow(flow.src, flow.dst, flow.dport), ends) if ends else verdict
+        assert set(found.remedies) <= set(offered.remedies)
         if found.affected is Affected.YES:
             assert (found.case.line, found.case.server) == (True, True)
         begins = found.case.from_

@@ -127,15 +127,15 @@ CASES: list[tuple[str, str, int, Reason, list[str], list[str]]] = [
         ["line of 198.18.7.1 (dial-up)"],
     ),
     ("198.18.8.1", FOREIGN, 25, Reason.REGION_NOT_COVERED, ["地域（toyama）"], ["region (toyama)"]),
-    ("198.18.9.1", FOREIGN, 25, Reason.STATIC_ADDRESS, ["固定アドレス"], ["static address"]),
+    ("198.18.9.1", FOREIGN, 25, Reason.STATIC_ADDRESS, ["固定IPアドレス"], ["static address"]),
     ("198.18.6.1", FOREIGN, 25, Reason.CONTRACT_NOT_COVERED, ["ご契約"], ["contract"]),
     (
         "198.18.0.9",
         FOREIGN,
         25,
         Reason.EXEMPT,
-        ["198.18.0.9は", "2010年12月1日00時00分（JST）まで"],
-        ["until 1 December 2010, 00:00 (JST)"],
+        ["198.18.0.9は", "2010年12月1日 0:00（JST）まで"],
+        ["until 1 December 2010, 0:00 (JST)"],
     ),
     ("198.18.0.1", "203.0.113.80", 25, Reason.EXEMPT, ["203.0.113.80は特例"], ["203.0.113.80 is exempt"]),
     (
@@ -162,7 +162,7 @@ CASES: list[tuple[str, str, int, Reason, list[str], list[str]]] = [
         ["例ネットの送信サーバーのポート25も", "2011年3月1日から"],
         ["own sending server", "465", "from 1 March 2011"],
     ),
-    ("198.18.10.1", FOREIGN, 25, Reason.COVERED, ["2010年4月1日（JST）から"], ["Since 1 April 2010 (JST)"]),
+    ("198.18.10.1", FOREIGN, 25, Reason.COVERED, ["2010年4月1日から"], ["Since 1 April 2010"]),
     ("198.18.1.1", FOREIGN, 25, Reason.MONITORED, ["今もポート25で送信できます"], ["still works"]),
     (
         "198.18.2.1",
@@ -179,11 +179,11 @@ CASES: list[tuple[str, str, int, Reason, list[str], list[str]]] = [
         FOREIGN,
         25,
         Reason.NOT_YET,
-        ["2011年4月1日（JST）から", "今から変更できます"],
-        ["From 1 April 2011 (JST)", "may be changed now"],
+        ["2011年4月1日から", "今から変更できます"],
+        ["From 1 April 2011", "may be changed now"],
     ),
-    ("198.18.12.1", FOREIGN, 25, Reason.NOT_YET, ["2011年4月1日（JST）から"], ["Nothing is restricted"]),
-    ("198.18.5.1", FOREIGN, 25, Reason.ENDED, ["2010年4月1日（JST）に終了"], ["ended on 1 April 2010 (JST)"]),
+    ("198.18.12.1", FOREIGN, 25, Reason.NOT_YET, ["2011年4月1日から"], ["Nothing is restricted"]),
+    ("198.18.5.1", FOREIGN, 25, Reason.ENDED, ["2010年4月1日に終了"], ["ended on 1 April 2010"]),
 ]
 
 
@@ -213,7 +213,7 @@ def test_says_why(
 def assert_well_said(words: str, language: str) -> None:
     """Whole sentences, nothing left to fill in, and no English in Japanese but names."""
     assert words.endswith("。" if language == "ja" else ".")
-    assert re.findall(r"\{(?!subdomain\})|  |。。|\.\.|None", words) == []
+    assert re.findall(r"\{|  |。。|\.\.|None", words) == []
     if language == "ja":
         assert re.findall(r"\b(?:the|is|are|please|port|server)\b", words, re.IGNORECASE) == []
     else:
@@ -228,7 +228,7 @@ def test_remedies_in_order(speakers: dict[Language, Speaker]) -> None:
     flow, verdict = ask("198.18.0.1", FOREIGN, 25)
     words = text(verdict, POLICY_OF_ALL, flow, AT, speakers["en"])
     marks = {
-        Remedy.USE_OWN_SUBMISSION: "mail.{subdomain}.example.net with port 587",
+        Remedy.USE_OWN_SUBMISSION: "mail.(your sub-domain).example.net with port 587",
         Remedy.USE_OTHER_SUBMISSION: "port 587 or 465",
         Remedy.ASK_THEIR_OPERATOR: "ask its operator",
         Remedy.USE_SMART_HOST: "smart host",

@@ -75,8 +75,8 @@ def test_the_server_of_a_sub_domain_is_filled_in(speakers: dict[Language, Speake
     assert sub_domain(policy, f"taro@{domain}") is None
     assert sub_domain(policy, "taro@elsewhere.example") is None
     made = texts(*NOTICES["sonet"], speakers)
-    assert "{subdomain}" not in made.mail(person("ja", f"taro@aa2.{domain}")).plain
-    assert "{subdomain}" in made.mail(person("ja")).plain
+    assert "サブドメイン)" not in made.mail(person("ja", f"taro@aa2.{domain}")).plain
+    assert "mail.(お客さまのサブドメイン)." in made.mail(person("ja")).plain
 
 
 def test_both_languages_for_who_said_none(speakers: dict[Language, Speaker]) -> None:

@@ -9,6 +9,7 @@ from op25b.answers.blocks import Block, Bullets, Definitions, Link, Paragraph
 from op25b.answers.pages.avoid import settings
 from op25b.answers.pages.subject import Bulletin, Subject
 from op25b.answers.reasons import who
+from op25b.answers.remedies import subdomain
 from op25b.answers.reply import pop_first, security_software
 from op25b.answers.speech import Speaker
 from op25b.policy.model import PopBeforeSmtp
@@ -70,7 +71,7 @@ def _other_block(subject: Subject) -> Iterator[Block]:
         say("With port 587 of {host} and SMTP AUTH you can send from there too.", host=subject.host),
     )
     if subject.server is not None and subject.server.submission_since is not None:
-        yield Paragraph(say("Port 587 is offered since {since}.", since=say.day(subject.server.submission_since)))
+        yield Paragraph(say("Port 587 has been offered since {since}.", since=say.day(subject.server.submission_since)))
     yield Link(say("How to go on sending mail"), page="avoid", section="own-server")
 
 
@@ -97,6 +98,7 @@ def _from_outside(subject: Subject) -> Iterator[Block]:
             )
         case PopBeforeSmtp.REFUSED:
             yield Paragraph(no_pop_before_smtp(say))
+    yield Link(say("How to go on sending mail"), page="avoid", section="own-server")
 
 
 def no_pop_before_smtp(say: Speaker) -> str:
@@ -107,6 +109,13 @@ def no_pop_before_smtp(say: Speaker) -> str:
 def _wrong_setting(subject: Subject) -> Iterator[Block]:
     say = subject.say
     yield Paragraph(say("When causes 1 to 3 are ruled out, please check the settings of your mail program."))
+    yield Paragraph(
+        say(
+            "With {provider}'s sending server they are as follows. With another one, please see the guide of its "
+            "operator.",
+            provider=subject.provider,
+        )
+    )
     yield Bullets(
         (
             say("Sending server (SMTP): {host}", host=subject.host),
@@ -116,6 +125,8 @@ def _wrong_setting(subject: Subject) -> Iterator[Block]:
             security_software(say),
         )
     )
+    if subject.server is not None:
+        yield from map(Paragraph, subdomain(subject.server, say))
     yield settings(subject)
     yield Link(say("Settings of your mail program, step by step"), page="setup")
 
@@ -124,7 +135,7 @@ def _outage(subject: Subject) -> Iterator[Block]:
     say = subject.say
     yield Paragraph(say("When causes 1 to 4 are ruled out, there may be an outage of a line or a service."))
     if subject.bulletins:
-        yield Paragraph(say("Outages and maintenance at present:"))
+        yield Paragraph(say("Outages and maintenance:"))
         yield Definitions(tuple((_title(each, say), say.pick(each.text)) for each in subject.bulletins))
     else:
         yield Paragraph(say("At present we know of no outage and no maintenance."))
@@ -133,15 +144,15 @@ def _outage(subject: Subject) -> Iterator[Block]:
 
 def _title(bulletin: Bulletin, say: Speaker) -> str:
     """Its kind and its time."""
-    start = say.instant(bulletin.from_)
     if bulletin.until is None:
+        start = say.instant(bulletin.from_)
         if bulletin.kind == "outage":
-            return say("Outage (since {start})", start=start)
-        return say("Maintenance (from {start})", start=start)
-    end = say.instant(bulletin.until)
+            return say("Outage, since {start}", start=start)
+        return say("Maintenance, from {start}", start=start)
+    span = say.span(bulletin.from_, bulletin.until)
     if bulletin.kind == "outage":
-        return say("Outage ({start} to {end})", start=start, end=end)
-    return say("Maintenance ({start} to {end})", start=start, end=end)
+        return say("Outage, {span}", span=span)
+    return say("Maintenance, {span}", span=span)
 
 
 _BLOCKS: dict[Cause, Callable[[Subject], Iterator[Block]]] = {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, time
+from datetime import datetime
 
 from op25b.answers.blocks import Contacts, ContactWay
 from op25b.answers.hours import is_open, next_opening
-from op25b.answers.speech import Speaker, mark
+from op25b.answers.speech import Speaker, clock, mark
 from op25b.policy.model import Contact, ContactKind, Hours, Provider, Weekday
 
 _LABELS = {
@@ -60,7 +60,7 @@ def _href(contact: Contact) -> str:
 
 def hours_in_words(hours: Hours, say: Speaker) -> str:
     """Days and times, and when the desk is closed besides."""
-    opens, closes = _clock(hours.opens), _clock(hours.closes)
+    opens, closes = clock(hours.opens), clock(hours.closes)
     if hours.days == _WORKING:
         when = say("Weekdays, {opens} to {closes}", opens=opens, closes=closes)
     elif len(set(hours.days)) == len(Weekday):
@@ -87,15 +87,11 @@ def _day(written: str, say: Speaker) -> str:
     return say.day_of_year(month, day)
 
 
-def _clock(at: time) -> str:
-    return f"{at.hour}:{at:%M}"
-
-
 def now_in_words(provider: Provider, at: datetime, say: Speaker) -> str:
     """Whether the desk is open at `at`; closed, when it opens next. Only for a provider with hours."""
     assert provider.hours is not None
     if is_open(provider, at):
-        return say("The desk is open now, until {closes} today.", closes=_clock(provider.hours.closes))
+        return say("The desk is open now, until {closes} today.", closes=clock(provider.hours.closes))
     opening = next_opening(provider, at)
     if opening is None:
         return say("The desk is closed now.")

@@ -55,7 +55,7 @@ def why(case: Case, line: str, policy: Policy, situation: Situation, say: Speake
         case Reason.NOT_A_CUSTOMER:
             return _elsewhere(provider, say)
         case Reason.EXEMPT:
-            return [say("An exemption from the restriction holds here.")]
+            return [say("Your line, {line}, is covered, but an exemption has been granted.", line=line)]
         case Reason.COVERED | Reason.MONITORED | Reason.ANNOUNCED | Reason.NOT_YET | Reason.ENDED:
             return _covered(case, line, policy, say)
         case reason:
@@ -121,12 +121,12 @@ def conditions(case: Case, line: str, policy: Policy, say: Speaker) -> Iterator[
     if case.server:
         yield second, say("yes")
     else:
-        yield second, say("no: {what}", what=policy.own_servers[case.destination.server].hosts[0])
+        yield second, say("no: {what}", what=say.host(policy.own_servers[case.destination.server].hosts[0]))
 
 
 def second_condition(policy: Policy, say: Speaker) -> str:
     """On the sending server; where none of the provider's stays open on 25, every server is meant (claims N7, I8)."""
-    match _left_open(policy):
+    match _left_open(policy, say):
         case []:
             return say("You send on port 25, whatever the server")
         case hosts if len(hosts) == len(policy.own_servers):
@@ -138,7 +138,7 @@ def second_condition(policy: Policy, say: Speaker) -> str:
 
 def who(policy: Policy, say: Speaker) -> str:
     """Both conditions in one sentence."""
-    match _left_open(policy):
+    match _left_open(policy, say):
         case []:
             return say("It affects everyone who sends on port 25 from a covered line, whatever the server.")
         case hosts if len(hosts) == len(policy.own_servers):
@@ -153,6 +153,6 @@ def who(policy: Policy, say: Speaker) -> str:
             )
 
 
-def _left_open(policy: Policy) -> list[str]:
+def _left_open(policy: Policy, say: Speaker) -> list[str]:
     """The provider's servers that stay open on port 25, by name."""
-    return [server.hosts[0] for server in policy.own_servers if SMTP in server.ports]
+    return [say.host(server.hosts[0]) for server in policy.own_servers if SMTP in server.ports]

@@ -49,23 +49,29 @@ def submission_servers(policy: Policy) -> list[OwnServer]:
 
 
 def _use_own_submission(case: Case) -> list[str]:
-    say, host = case.say, case.server.hosts[0]
+    say, host = case.say, case.say.host(case.server.hosts[0])
     if _STARTTLS in case.server.ports:
         sentences = [say("Please set the sending server to {host} with port 587, and turn on SMTP AUTH.", host=host)]
     else:
         message = say("Please set the sending server to {host} with port 465 (SMTP over SSL) and SMTP AUTH.", host=host)
         sentences = [message]
-    if SUBDOMAIN in host:
-        sentences.append(subdomain(say))
+    sentences += subdomain(case.server, say)
     since = case.server.submission_since
     if since is not None and case.at.astimezone(say.zone).date() < since:
         sentences.append(say("This is offered from {since}.", since=say.day(since)))
     return sentences
 
 
-def subdomain(say: Speaker) -> str:
-    """Claim S7: what stands for a part of the host's name."""
-    return say("In place of {part} put the sub-domain of your mail address.", part=SUBDOMAIN)
+def subdomain(server: OwnServer, say: Speaker) -> list[str]:
+    """Claim S7: what `say.host` has put into the server's name."""
+    if SUBDOMAIN not in server.hosts[0]:
+        return []
+    return [
+        say(
+            "In place of (your sub-domain) put the sub-domain of your mail address: what stands after the @, up to the "
+            "first dot."
+        )
+    ]
 
 
 def _use_other_submission(case: Case) -> list[str]:
@@ -73,12 +79,12 @@ def _use_other_submission(case: Case) -> list[str]:
 
 
 def _ask_their_operator(case: Case) -> list[str]:
-    return [case.say("Whether that server takes them, please ask its operator.")]
+    return [case.say("Please ask its operator whether that server takes them.")]
 
 
 def _use_smart_host(case: Case) -> list[str]:
     say = case.say
-    host = next((server.hosts[0] for server in case.policy.own_servers), case.provider)
+    host = next((say.host(server.hosts[0]) for server in case.policy.own_servers), case.provider)
     message = say("If you run a mail server of your own, please let it relay through {host} (smart host).", host=host)
     return [message, say("We do not support the set-up of that server itself.")]
 

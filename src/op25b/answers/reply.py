@@ -13,7 +13,7 @@ from op25b.answers.remedies import advice
 from op25b.answers.situation import Affected, Answer, Case, Server, Symptom, Uses
 from op25b.answers.speech import Speaker
 from op25b.policy.model import Policy
-from op25b.policy.reasons import Remedy
+from op25b.policy.reasons import Reason, Remedy
 from op25b.policy.verdict import SMTP
 
 
@@ -91,7 +91,7 @@ class _Teller:
         line = called(self.policy.pools[case.source.pool], self.policy, say)
         if len({each.destination for each in cases}) == 1:
             return line
-        host = self.policy.own_servers[case.destination.server].hosts[0]
+        host = say.host(self.policy.own_servers[case.destination.server].hosts[0])
         if len({each.source for each in cases}) == 1:
             return host
         return say("{line} with {host}", line=line, host=host)
@@ -100,6 +100,16 @@ class _Teller:
         """Since when, or from when; for the worst case of several."""
         say = self.say
         found = reasons.when(case, self.told.at, self.provider, say)
+        if case.verdict.reason is Reason.EXEMPT:
+            if case.from_ is None:
+                return [say("An exemption from the restriction holds here.")]
+            return [
+                say(
+                    "An exemption from the restriction holds here until {end}. After that, mail cannot be sent on port "
+                    "25 from this line.",
+                    end=say.start(case.from_),
+                )
+            ]
         if not found and case.from_ is not None:
             return [
                 say(
@@ -156,8 +166,17 @@ class _Teller:
             yield Paragraph(others_submission(say))
         if told.situation.uses is Uses.WEBMAIL:
             yield Paragraph(as_mail_program(say))
-        if told.affected in (Affected.NO, Affected.DEPENDS) and told.situation.symptom is not None:
-            yield Link(say("If you still cannot send: find the cause step by step"), page="trouble")
+        yield from self._more()
+
+    def _more(self) -> Iterator[Block]:
+        """Where the remedies are told at length."""
+        say, remedies, uses = self.say, self.told.remedies, self.told.situation.uses
+        if Remedy.USE_OWN_SUBMISSION in remedies and uses in (Uses.MAIL_PROGRAM, Uses.SECURITY_SOFTWARE):
+            yield Link(say("Settings of your mail program, step by step"), page="setup")
+        if Remedy.USE_SMART_HOST in remedies:
+            yield Link(say("Samples for common mail servers"), page="avoid", section="home-server")
+        if Remedy.REQUEST_EXEMPTION in remedies:
+            yield Link(say("Exemptions from the restriction"), page="exemptions")
 
     def _wanted(self) -> tuple[Remedy, ...]:
         """Support is named under whom to ask; but after the network's administrator it is a step (claim I11)."""

@@ -112,6 +112,8 @@ class Case:
     announced: Phase | None
     """One that covers the line and is announced, or has no date yet."""
     from_: datetime | None
+    remedies: tuple[Remedy, ...]
+    """Of the verdict; for an exemption that ends, of what comes after it."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,9 @@ def _case(judge: Judge, source: Place, destination: Place, port: int, at: dateti
         phase=next((phase for phase in policy.phases if f"phase/{phase.name}" == verdict.rule), None),
         announced=announced,
         from_=from_,
+        remedies=(
+            judge.between(source, destination, port, from_) if from_ and verdict.reason is Reason.EXEMPT else verdict
+        ).remedies,
     )
 
 
@@ -255,7 +260,7 @@ _ORDER = (
 
 def _remedies(situation: Situation, cases: tuple[Case, ...]) -> tuple[Remedy, ...]:
     in_need = [case for case in cases if case.affected is not Affected.NO] or cases
-    found = {remedy for case in in_need for remedy in case.verdict.remedies}
+    found = {remedy for case in in_need for remedy in case.remedies}
     found -= set(_USELESS.get(situation.uses, ()))
     return tuple(remedy for remedy in _ORDER if remedy in found)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
+from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.model import Words
 
 Language = Literal["ja", "en"]
@@ -60,6 +61,11 @@ _DAYS_OF_YEAR = (
 )
 
 
+def clock(at: time) -> str:
+    """A time of day, in either language."""
+    return f"{at.hour}:{at:%M}"
+
+
 @dataclass(frozen=True)
 class Speaker:
     """Says messages in one language, with times in one zone (the provider's)."""
@@ -75,6 +81,11 @@ class Speaker:
         """What the policy says in this language."""
         return words.ja if self.language == "ja" else words.en
 
+    def host(self, name: str) -> str:
+        """The name of a server; the label in it that each customer has of their own (claim S7) in words."""
+        say = self
+        return name.replace(SUBDOMAIN, say("(your sub-domain)"))
+
     def day(self, day: date) -> str:
         return self(_DAYS[day.month - 1], day=str(day.day), year=str(day.year))
 
@@ -85,13 +96,24 @@ class Speaker:
     def start(self, at: datetime) -> str:
         """An instant from which something holds: at midnight the day says it all."""
         local = at.astimezone(self.zone)
-        return self.instant(at) if (local.hour, local.minute) != (0, 0) else self._in_zone(self.day(local), local)
+        return self.instant(at) if (local.hour, local.minute) != (0, 0) else self.day(local)
 
     def instant(self, at: datetime) -> str:
         """An instant with its time of day, exact to the minute."""
-        say, local = self, at.astimezone(self.zone)
-        time = say("{day}, {hour}:{minute}", day=self.day(local), hour=f"{local:%H}", minute=f"{local:%M}")
-        return self._in_zone(time, local)
+        local = at.astimezone(self.zone)
+        return self._in_zone(self._moment(local), local)
+
+    def span(self, first: datetime, last: datetime) -> str:
+        """From one instant to another: what is the same of both is said once."""
+        say, start, end = self, first.astimezone(self.zone), last.astimezone(self.zone)
+        if start.tzname() != end.tzname():
+            return say("{start} to {end}", start=self.instant(first), end=self.instant(last))
+        until = clock(end.time()) if start.date() == end.date() else self._moment(end)
+        return self._in_zone(say("{start} to {end}", start=self._moment(start), end=until), end)
+
+    def _moment(self, local: datetime) -> str:
+        say = self
+        return say("{day}, {time}", day=self.day(local), time=clock(local.time()))
 
     def _in_zone(self, time: str, local: datetime) -> str:
         say = self

@@ -159,6 +159,8 @@ def _holding(
     """What to say of a cause that may hold in this situation; nothing if it cannot."""
     asked = situation(answers, address)
     told = answer(subject.judge, asked, subject.at)
+    if asked.uses is Uses.WEBMAIL:
+        return ()  # nothing is set there
     if cause is Cause.WRONG_SETTING:
         firewall = asked.symptom is Symptom.NO_SUBMISSION
         nearer = [each for each in reply(told, subject.policy, subject.say) if each.key == "do"] if firewall else []

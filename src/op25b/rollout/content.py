@@ -10,9 +10,8 @@ from op25b.answers import phases
 from op25b.answers.blocks import Block, Bullets, Contacts, Definitions, Link, Page, Paragraph, Section
 from op25b.answers.contacts import contacts
 from op25b.answers.naming import names
-from op25b.answers.remedies import advice, submission_servers
+from op25b.answers.remedies import advice, subdomain, submission_servers
 from op25b.answers.speech import Speaker, mark
-from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.information import OfferKind
 from op25b.policy.model import Assignment, ContactKind, OwnServer, Phase, Policy
 from op25b.policy.reasons import Remedy
@@ -211,16 +210,14 @@ class _Writer:
 
     def _settings(self, server: OwnServer) -> Iterator[tuple[str, str]]:
         say = self._say
-        host = server.hosts[0]
-        yield say("Sending server (SMTP)"), host
+        yield say("Sending server (SMTP)"), say.host(server.hosts[0])
         if STARTTLS in server.ports:
             yield say("Port"), say("587 (encryption: STARTTLS)")
         else:
             yield say("Port"), say("465 (encryption: SSL/TLS)")
         yield say("Authentication of the sending server (SMTP AUTH)"), say("On")
         yield say("User name"), say(_USER_NAMES[self._policy.credentials.user_name])
-        if SUBDOMAIN in host:
-            explained = say("In place of {part} put the sub-domain of your mail address.", part=SUBDOMAIN)
+        for explained in subdomain(server, say):
             yield say("Remark"), explained
 
     def _advice(self, *remedies: Remedy) -> list[str]:

@@ -85,7 +85,7 @@ def test_both_languages_say_line_region_and_address(portal: Portal) -> None:
     assert all(
         word in home(portal, LINE, "ja") for word in ("お使いの回線：Bフレッツ", "東京都", LINE, "動的IPアドレス")
     )
-    assert all(word in home(portal, LINE) for word in ("You are on B FLET'S", "Tokyo", LINE, "dynamic IP address"))
+    assert all(word in home(portal, LINE) for word in ("Your line: B FLET'S", "Tokyo", LINE, "dynamic IP address"))
 
 
 def test_since_when(store: Store) -> None:
@@ -98,6 +98,16 @@ def test_since_when(store: Store) -> None:
 
 def portal_at(portal: Portal, at: datetime) -> None:
     portal.now = at
+
+
+def test_an_exemption_that_ends_says_when_and_what_to_do_then(
+    portal: Portal, store: Store, exempt: Callable[[str], None]
+) -> None:
+    exempt("taro")
+    lease(store)
+    text = home(portal, LINE)
+    assert "An exemption from the restriction holds here until 1 December 2010, 12:30 (JST). After that" in text
+    assert "Settings of your mail program, step by step" in text
 
 
 def test_an_exemption_of_who_holds_the_address_and_quarantine(
@@ -118,8 +128,8 @@ def test_the_last_refused_attempt_of_who_holds_the_address(portal: Portal, store
     attempted(store, "taro", "198.18.3.3/32", NOW - timedelta(minutes=3))
     attempted(store, "jiro", f"{LINE}/32", NOW)  # held the address before
     text = home(portal, LINE)
-    assert "Last refused attempt on port 25 3 minutes ago (1 December 2010, 10:27 (JST)), to 203.0.113.2" in text
-    assert "最後に拒否されたポート25への接続 3分前（2010年12月1日" in home(portal, LINE, "ja")
+    assert "Last refused attempt on port 25 3 minutes ago: 1 December 2010, 10:27 (JST), to 203.0.113.2" in text
+    assert "最後に拒否されたポート25への接続 3分前：2010年12月1日" in home(portal, LINE, "ja")
 
 
 def test_the_last_attempt_of_an_address_that_nobody_is_known_to_hold(portal: Portal, store: Store) -> None:
@@ -134,7 +144,7 @@ def test_the_last_attempt_of_an_address_that_nobody_is_known_to_hold(portal: Por
 def test_an_ipv6_visitor(portal: Portal, store: Store) -> None:
     attempted(store, None, "2001:db8:1000:7::/64", NOW)
     text = home(portal, "2001:db8:1000:7::99")
-    assert "You are on B FLET'S" in text
+    assert "Your line: B FLET'S" in text
     assert "Last refused attempt on port 25 less than a minute ago" in text
 
 
@@ -165,11 +175,20 @@ def test_bulletins(portal: Portal, store: Store) -> None:
         with portal.client(LINE) as client:
             shown = visible(client.get(f"/en/{path}").text)
         assert portal.logged == []
-        assert "Outage Since 1 December 2010, 09:30 (JST) no mail" in shown, path
-        assert "Maintenance 1 December 2010, 11:30 (JST) to 1 December 2010, 12:30 (JST) new <disks>" in shown
+        assert "Outage Since 1 December 2010, 9:30 (JST) no mail" in shown, path
+        assert "Maintenance 1 December 2010, 11:30 to 12:30 (JST) new <disks>" in shown
     assert "和文 no mail" in home(portal, LINE, "ja")
     portal.now = NOW + 3 * HOUR
     assert "Maintenance" not in home(portal, LINE)
+
+
+def test_a_step_tells_of_an_outage_once(portal: Portal, store: Store) -> None:
+    with store.write() as connection:
+        draft = bulletins.Draft(bulletins.Kind.OUTAGE, Words(ja="障害です", en="no mail"), NOW - HOUR, None)
+        bulletins.add(connection, draft, By("hanako", NOW, ""))
+    with portal.client(LINE) as client:
+        page = client.get("/en/trouble/steps?symptom=neither&uses=webmail").text
+    assert visible(page).count("no mail") == 1
 
 
 def test_without_the_store_the_pages_say_so_and_those_for_everybody_stay(portal: Portal, store: Store) -> None:

@@ -221,3 +221,13 @@ def test_the_page_takes_its_own_form_only_and_says_what_is_wrong(portal: Portal)
         answer = client.post("/en/check", data={"host": "mail.example.com", "form_token": token})
         assert (answer.status_code, "There is no server of this name" in answer.text) == (422, True)
         assert client.post("/en/check", data={"host": "x" * 20_000, "form_token": token}).status_code == 413
+
+
+def test_of_our_own_server_nobody_is_sent_elsewhere(portal: Portal, tried: list[tuple[str, int]]) -> None:
+    with portal.client("203.0.113.80") as client:
+        token = client.get("/en/check").text.partition('name="form_token" value="')[2].partition('"')[0]
+        page = client.post("/en/check", data={"host": "mail.netlaputa.example", "form_token": token}).text
+    assert tried
+    assert "This is our own server" in visible(page)
+    assert 'href="/en/contact">Outages and contacts' in page
+    assert "ask the operator" not in page

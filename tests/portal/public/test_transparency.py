@@ -35,6 +35,7 @@ def test_how_many_exemptions_and_when_the_next_is_reviewed(store: Store) -> None
     with serving(example("infonia"), store) as portal, portal.client() as client:
         page = client.get("/en/transparency").text
         assert page.count("<li>") > 6, "conditions are a list"
+        assert "exemptions that infonia has set up itself: 1 in force" in page
         japanese = client.get("/ja/transparency").text
     assert "granted: 3, refused: 0, in force: 2" in page
     assert "The next exemption is reviewed on 13 December 2010." in page

@@ -12,7 +12,6 @@ from op25b.answers.phases import days, early
 from op25b.answers.remedies import subdomain
 from op25b.answers.reply import no_direct_delivery, others_submission, security_software
 from op25b.answers.speech import Speaker, mark
-from op25b.policy.fields import SUBDOMAIN
 from op25b.policy.information import OfferKind
 
 _USER_NAMES = {
@@ -60,14 +59,13 @@ def own(subject: Subject) -> Iterator[Block]:
             say("SMTP AUTH (authentication when sending): on"),
         )
     )
-    if SUBDOMAIN in subject.host:
-        yield Paragraph(subdomain(say))
+    yield from map(Paragraph, subdomain(server, say))
     yield settings(subject)
     yield Paragraph(say("The settings for receiving mail stay as they are."))
     if subject.coming:
         yield Paragraph(early(say))
     if server.submission_since is not None:
-        yield Paragraph(say("Port 587 is offered since {since}.", since=say.day(server.submission_since)))
+        yield Paragraph(say("Port 587 has been offered since {since}.", since=say.day(server.submission_since)))
     yield Paragraph(security_software(say))
     yield Link(say("Settings of your mail program, step by step"), page="setup")
     yield from offered(subject.policy.information.of(OfferKind.GUIDE), say)
@@ -164,19 +162,21 @@ def home(subject: Subject, *, full: bool = True) -> Iterator[Block]:
             )
         )
         yield Paragraph(not_supported(say))
-        if SUBDOMAIN in subject.host:
-            yield Paragraph(subdomain(say))
+        yield from map(Paragraph, subdomain(subject.server, say))
         if full:
-            yield from samples(subject)
+            yield from samples(subject.server, say)
         else:
             yield Link(say("Samples for common mail servers"), page="avoid", section="home-server")
     elif subject.server is not None:
         yield Paragraph(
             say(
-                "Please send from your mail program through {provider}'s sending server instead, as in A.",
+                "Please send from your mail program through {provider}'s sending server ({host}) instead.",
                 provider=subject.provider,
+                host=subject.host,
             )
         )
+        if not full:
+            yield Link(say("How to go on sending mail"), page="avoid", section="own-server")
     yield Paragraph(receiving(say))
 
 

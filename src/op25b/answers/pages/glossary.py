@@ -58,7 +58,7 @@ _TERMS = (
         mark("Delivery and submission"),
         mark(
             "Delivery (relay) is from mail server to mail server, on port 25. Submission is from a user to their own "
-            "provider's server, on port 587 or 465. OP25B restricts only the first, and only outward."
+            "provider's server, on port 587 or 465. OP25B restricts port 25 only, and only outward."
         ),
     ),
     (

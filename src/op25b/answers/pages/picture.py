@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from op25b.answers.blocks import Picture
@@ -9,6 +10,8 @@ from op25b.answers.pages.subject import Subject
 
 _OPEN, _CLOSED = "#1a7f37", "#cf222e"
 """Legible on light and dark ground alike; the cross tells the closed way without colour too."""
+_EDGE = 212
+"""How far to the right the network ends. The whole is as narrow as a telephone, where its words are to be read too."""
 
 
 def picture(subject: Subject) -> Picture:
@@ -30,20 +33,20 @@ def picture(subject: Subject) -> Picture:
     )
     boxes = "".join(
         (
-            _box(10, 20, 130, 260, say("Customer's computer")),
-            _box(460, 20, 170, 80, say("Sending server of {provider}", provider=provider)),
-            _box(460, 110, 170, 80, say("Other mail servers")),
-            _box(460, 200, 170, 80, say("Other providers' sending servers")),
+            _box(2, 20, 80, 260, say("Customer's computer")),
+            _box(234, 20, 124, 80, say("Sending server of {provider}", provider=provider)),
+            _box(234, 110, 124, 80, say("Other mail servers")),
+            _box(234, 200, 124, 80, say("Other providers' sending servers")),
         )
     )
     edge = say("Edge of the network")
     border = (
-        '<line x1="370" y1="8" x2="370" y2="292" stroke="currentColor" stroke-width="2" stroke-dasharray="6 5"/>'
-        f'<text x="370" y="310" text-anchor="middle">{escape(edge)}</text>'
+        f'<path d="M{_EDGE} 8V292" stroke="currentColor" stroke-width="2" stroke-dasharray="6 5"/>'
+        f'<text x="{_EDGE}" y="310" text-anchor="middle">{escape(edge)}</text>'
     )
     svg = (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 320" role="img" '
-        f'font-family="sans-serif" font-size="13" fill="currentColor"><title>{escape(caption)}</title>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 320" role="img" '
+        f'font-family="sans-serif" font-size="12" fill="currentColor"><title>{escape(caption)}</title>'
         f"{border}{ways}{boxes}</svg>"
     )
     return Picture("op25b", caption, svg)
@@ -64,7 +67,7 @@ def _box(x: int, y: int, width: int, height: int, text: str) -> str:
 def _broken(text: str, width: int) -> list[str]:
     """Lines of at most `width` narrow characters; a wide one counts for two."""
     lines, length = [""], 0
-    for part in text.split(" ") if text.isascii() else list(text):
+    for part in text.split(" ") if text.isascii() else _unbroken(text, width // 2):
         size = sum(1 if character.isascii() else 2 for character in part) + text.isascii()
         if length and length + size > width:
             lines.append("")
@@ -74,13 +77,18 @@ def _broken(text: str, width: int) -> list[str]:
     return lines
 
 
+def _unbroken(text: str, most: int) -> list[str]:
+    """Japanese breaks anywhere, but a word in katakana or in Latin letters stays whole if it is short enough."""
+    return re.findall(rf"[ァ-ヺー]{{1,{most}}}|[!-~]{{1,{most * 2}}}|.", text)
+
+
 def _way(y: int, label: str, colour: str, *, crossed: bool) -> str:
     """An arrow from the computer to the box at height `y`, or to the edge, with its port written over it."""
-    end = 370 if crossed else 450
-    line = f'<line x1="144" y1="{y}" x2="{end}" y2="{y}" stroke="{colour}" stroke-width="3"/>'
-    text = f'<text x="250" y="{y - 9}" text-anchor="middle">{escape(label)}</text>'
+    end = _EDGE if crossed else 226
+    line = f'<line x1="86" y1="{y}" x2="{end}" y2="{y}" stroke="{colour}" stroke-width="3"/>'
+    text = f'<text x="147" y="{y - 9}" text-anchor="middle">{escape(label)}</text>'
     if crossed:
-        head = f'<path d="M356 {y - 14}l28 28m0 -28l-28 28" stroke="{colour}" stroke-width="5" fill="none"/>'
+        head = f'<path d="M{_EDGE - 11} {y - 11}l22 22m0 -22l-22 22" stroke="{colour}" stroke-width="5" fill="none"/>'
     else:
-        head = f'<path d="M456 {y}l-12 -7v14z" fill="{colour}"/>'
+        head = f'<path d="M232 {y}l-12 -7v14z" fill="{colour}"/>'
     return line + text + head

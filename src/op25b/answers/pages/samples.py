@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from op25b.answers.blocks import Paragraph, Sample
-from op25b.answers.pages.subject import Subject
-from op25b.answers.speech import mark
+from op25b.answers.speech import Speaker, mark
+from op25b.policy.fields import SUBDOMAIN
+from op25b.policy.model import OwnServer
 
 # postconf(5) relayhost; SASL_README, "Enabling SASL authentication in the Postfix SMTP/LMTP client"
 _POSTFIX = """\
@@ -106,13 +107,15 @@ _LEAD = mark(
 )
 
 
-def samples(subject: Subject) -> Iterator[Paragraph | Sample]:
-    """One for each common mail server, with the provider's host filled in; with port 465 where there is no 587."""
-    yield Paragraph(subject.say(_LEAD))
-    starttls = subject.server is None or 587 in subject.server.ports
+def samples(server: OwnServer, say: Speaker) -> Iterator[Paragraph | Sample]:
+    """One for each common mail server, with the name of the provider's filled in; with port 465 where it has no 587."""
+    host = server.hosts[0].replace(SUBDOMAIN, "SUBDOMAIN")
+    yield Paragraph(say(_LEAD))
+    if host != server.hosts[0]:
+        yield Paragraph(say("In place of SUBDOMAIN put the sub-domain of your mail address."))
     for name, language, text, implicit in _SERVERS:
-        if not starttls:
+        if 587 not in server.ports:
             if implicit is None:
                 continue
             text = text.replace(*implicit).replace("587", "465")
-        yield Sample(name, language, text.replace("{host}", subject.host))
+        yield Sample(name, language, text.replace("{host}", host))

@@ -50,12 +50,12 @@ class Subject:
     @property
     def host(self) -> str:
         """Its name; where there is none, the provider's."""
-        return self.server.hosts[0] if self.server else self.provider
+        return self.say.host(self.server.hosts[0]) if self.server else self.provider
 
     @property
     def open_hosts(self) -> list[str]:
         """The provider's servers that stay open on port 25."""
-        return [server.hosts[0] for server in self.policy.own_servers if SMTP in server.ports]
+        return [self.say.host(server.hosts[0]) for server in self.policy.own_servers if SMTP in server.ports]
 
     @property
     def covered(self) -> list[Pool]:

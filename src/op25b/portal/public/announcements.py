@@ -22,7 +22,7 @@ def router(site: Site) -> APIRouter:
         pages = {phase.name: _page(site, phase, visit) for phase in site.policy.phases}
         links = tuple(Link(found.title, f"notices/{name}") for name, found in pages.items() if found is not None)
         say = visit.say
-        section = Section("notices", say("Of the restriction of port 25"), links)
+        section = Section("notices", say("About the restriction of port 25"), links)
         return _answer(site, request, visit, Page("notices", say("Notices"), (section,)))
 
     @made.get("/{language:language}/notices/{name}")

@@ -9,6 +9,7 @@ from op25b.answers.naming import called
 from op25b.answers.situation import Line, Server, Situation, Uses
 from op25b.answers.speech import Speaker, mark
 from op25b.policy.fields import host_name, single_address
+from op25b.policy.information import OfferKind
 from op25b.policy.intervals import Address
 from op25b.policy.model import Policy
 from op25b.policy.verdict import SMTP
@@ -45,13 +46,15 @@ class Asking:
     def __init__(self, policy: Policy, say: Speaker) -> None:
         self._policy, self._say = policy, say
         provider = say.pick(policy.provider.display)
-        host = next((host for server in policy.own_servers for host in server.hosts), "")
+        host = next((say.host(host) for server in policy.own_servers for host in server.hosts), "")
         self.servers: list[Option] = [
             (OTHER, say("Another provider's, a company's or a school's server")),
             (OWN, say("{provider}'s server ({host})", provider=provider, host=host)),
         ]
         self.ports: list[Option] = [(str(port), str(port)) for port in PORTS]
-        self.uses: list[Option] = [(use.value, say(text)) for use, text in USES.items()]
+        hosting = any(offer.line is not None for offer in policy.information.of(OfferKind.HOSTING))
+        offered = [use for use in USES if use is not Uses.HOSTING or hosting]
+        self.uses: list[Option] = [(use.value, say(USES[use])) for use in offered]
         self._labels: dict[str, Line] = {}
         for pool in policy.pools:
             self._labels.setdefault(called(pool, policy, say), Line(pool=pool.name))
@@ -67,26 +70,27 @@ class Asking:
 
     def read(self, fields: Fields, visitor: Address | None) -> Asked:
         """The situation that a form describes; what is left out is as it mostly is."""
-        faults: dict[str, str] = {}
+        say, faults = self._say, dict[str, str]()
         source = self._source(fields, visitor, faults)
         server = self._server(fields, faults)
         try:
             port = int(fields.get("port") or SMTP)
             uses = Uses(fields.get("uses") or Uses.MAIL_PROGRAM)
         except ValueError:
-            return Asked(fields, None, {"port": self._say("Please choose one of these.")})
+            return Asked(fields, None, {"port": say("Please choose one of these.")})
         if port not in PORTS:
-            faults["port"] = self._say("Please choose one of these.")
+            faults["port"] = say("Please choose one of these.")
         if faults:
             return Asked(fields, None, faults)
         return Asked(fields, Situation(source, server, port, uses))
 
     def _source(self, fields: Fields, visitor: Address | None, faults: dict[str, str]) -> Address | Line | None:
+        say = self._say
         if written := narrow(fields.get("address", "")):
             try:
                 return single_address(written)
             except ValueError:
-                faults["address"] = self._say("This is not an IP address. Please write it as in 192.0.2.1.")
+                faults["address"] = say("This is not an IP address. Please write it as in 192.0.2.1.")
                 return None
         line = fields.get("line") or HERE
         if line == HERE and visitor is not None:
@@ -97,7 +101,7 @@ class Asking:
             return None
         if line in self._lines:
             return self._lines[line]
-        faults["line"] = self._say("Please choose one of these.")
+        faults["line"] = say("Please choose one of these.")
         return None
 
     def _server(self, fields: Fields, faults: dict[str, str]) -> Address | Server:
@@ -109,7 +113,8 @@ class Asking:
         try:
             return single_address(written) if _looks_like_address(written) else _other(written)
         except ValueError:
-            faults["host"] = self._say("This is not the name of a server. Please write it as in smtp.example.com.")
+            say = self._say
+            faults["host"] = say("This is not the name of a server. Please write it as in smtp.example.com.")
             return Server.OTHER
 
 

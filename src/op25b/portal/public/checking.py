@@ -21,13 +21,13 @@ _NO = {
     No.BUSY: mark("Many checks are under way just now. Please try again in a minute."),
 }
 _OUTCOMES = {
-    Outcome.UNREACHABLE: mark("There is no way there from our network."),
+    Outcome.UNREACHABLE: mark("Our network cannot reach it."),
     Outcome.DROPPED: mark("No answer."),
     Outcome.REFUSED: mark("The server refuses the connection: it does not offer this port."),
     Outcome.PROHIBITED: mark("A filter on the way refuses the connection."),
     Outcome.STRIPPED: mark("The server answers, but offers no encryption (STARTTLS)."),
     Outcome.INTERCEPTED: mark("The server answers, but its certificate is not for this name, or is not valid."),
-    Outcome.WORKS: mark("Works: the server takes mail from mail programs here."),
+    Outcome.WORKS: mark("The server takes mail from mail programs here."),
 }
 _OTHERWISE = mark("Something answers, but not as a mail server should.")
 
@@ -62,7 +62,8 @@ def router(site: Site) -> APIRouter:
             fault = visit.say(_NO[found])
             return site.templates.page(request, "check.html", status, host=host, lines=[], fault=fault)
         lines = [_line(each, visit.say) for each in found.tries]
-        return site.templates.page(request, "check.html", host=found.name, lines=lines, fault="")
+        own = any(server.is_called(found.name) for server in site.policy.own_servers)
+        return site.templates.page(request, "check.html", host=found.name, lines=lines, fault="", own=own)
 
     return made
 

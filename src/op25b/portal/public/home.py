@@ -56,7 +56,7 @@ def _found(site: Site, connection: Connection, visit: Visit, address: Address, p
     sections = [each for each in reply(answer, judge.policy, visit.say) if each.key in wanted]
     facts = _line(address, pool, site.policy, visit.say)
     facts += _attempt(last_attempt(connection, address, visit.at), visit)
-    heading = visit.say("You are on {line}", line=called(pool, site.policy, visit.say))
+    heading = visit.say("Your line: {line}", line=called(pool, site.policy, visit.say))
     return Found(heading, answer.affected, sections, facts)
 
 
@@ -77,5 +77,5 @@ def _attempt(attempt: Attempt | None, visit: Visit) -> list[tuple[str, str]]:
     head = say("Last refused attempt on port 25") if attempt.refused else say("Last attempt on port 25")
     time = say.instant(attempt.at)
     if attempt.target is None:
-        return [(head, say("{ago} ({time})", ago=passed, time=time))]
-    return [(head, say("{ago} ({time}), to {target}", ago=passed, time=time, target=attempt.target))]
+        return [(head, say("{ago}: {time}", ago=passed, time=time))]
+    return [(head, say("{ago}: {time}, to {target}", ago=passed, time=time, target=attempt.target))]

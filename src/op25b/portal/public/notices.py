@@ -46,9 +46,10 @@ def shown(told: Iterable[Bulletin], say: Speaker, at: datetime) -> list[Notice]:
 
 def _notice(bulletin: Bulletin, say: Speaker, at: datetime) -> Notice:
     heading = say("Outage") if bulletin.kind == "outage" else say("Maintenance")
-    on, start = bulletin.from_ <= at, say.instant(bulletin.from_)
+    on = bulletin.from_ <= at
     if bulletin.until is not None:
-        when = say("{start} to {end}", start=start, end=say.instant(bulletin.until))
+        when = say.span(bulletin.from_, bulletin.until)
     else:
+        start = say.instant(bulletin.from_)
         when = say("Since {start}", start=start) if on else say("From {start}", start=start)
     return Notice(heading, when, say.pick(bulletin.text), on)

@@ -11,6 +11,7 @@ from op25b.answers import terms
 from op25b.answers.blocks import Block, Bullets, Page, Paragraph, Section
 from op25b.answers.pages import affected
 from op25b.answers.pages.subject import Subject
+from op25b.policy import scope
 from op25b.portal.desk.counts import Counter, Counts
 from op25b.portal.public.contents import Content
 from op25b.portal.public.site import Site
@@ -56,6 +57,14 @@ def _terms(subject: Subject, counts: Counts) -> Iterator[Block]:
         items = []
         yield Paragraph(line)
     yield from _bullets(items)
+    if held := sum(scope.in_force(each, subject.at) for each in subject.policy.exemptions):
+        yield Paragraph(
+            subject.say(
+                "Besides these, exemptions that {provider} has set up itself: {number} in force.",
+                provider=subject.provider,
+                number=str(held),
+            )
+        )
 
 
 def _bullets(items: Iterable[str]) -> Iterator[Block]:
@@ -65,13 +74,17 @@ def _bullets(items: Iterable[str]) -> Iterator[Block]:
 
 def _reviews(subject: Subject, counts: Counts) -> Iterator[Block]:
     say = subject.say
-    if counts.next_review is None:
-        yield Paragraph(say("No exemption is due for a review at present."))
-    else:
+    if counts.next_review is not None:
         yield Paragraph(say("The next exemption is reviewed on {day}.", day=_day(subject, counts.next_review)))
+    elif subject.policy.exemption_terms.offered:
+        yield Paragraph(say("No exemption is due for a review at present."))
     coming = [each for each in (*_moments(subject),) if each > subject.at]
     if coming:
         yield Paragraph(say("The restriction itself changes next on {day}.", day=_day(subject, min(coming))))
+    elif subject.coming:
+        yield Paragraph(say("A further restriction is announced; its date is not fixed yet."))
+    else:
+        yield Paragraph(say("No change of the restriction is planned at present."))
 
 
 def _moments(subject: Subject) -> Iterator[datetime]:

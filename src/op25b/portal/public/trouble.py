@@ -62,7 +62,6 @@ def router(site: Site) -> APIRouter:
             check=step.cause is Cause.WRONG_SETTING,
             host="",
             fault="",
-            notices=notices.shown(told, visit.say, visit.at) if step.cause is Cause.OUTAGE else [],
         )
 
     return made

@@ -15,7 +15,7 @@ SHOWN = {
     ),
     ("I6", "exemptions"): (("ほかのポート", "query@infonia.example"), ("another port", "query@infonia.example")),
     ("I10", "exemptions/prefix"): (
-        ("固定のアドレスが割り当てられていること", "独自ドメイン"),
+        ("固定のIPアドレスが割り当てられていること", "独自ドメイン"),
         ("the address is assigned to you for good", "a domain of your own"),
     ),
     ("I14", "credentials"): (
