@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import string
 
@@ -118,11 +119,25 @@ def test_the_same_person_twice() -> None:
 
 
 @given(st.lists(st.lists(st.text(string.printable + "\0太=＠", max_size=20), max_size=8), max_size=5), st.text())
-def test_whatever_is_taken_fits_a_header(rows: list[list[str]], end: str) -> None:
+def test_whatever_a_file_holds_it_is_read(rows: list[list[str]], end: str) -> None:
     text = "id,email,name\n" + "\n".join(",".join(row) for row in rows) + end
-    for person in read(io.StringIO(text, newline=""))[0]:
-        assert person.id
-        for name in ("id", "email", "name"):
-            value = str(getattr(person, name))
-            assert len(value) <= LONGEST[name]
-            assert not set(value) & set(map(chr, range(32)))
+    people, found = read(io.StringIO(text, newline=""))
+    assert all(0 < len(person.id) <= LONGEST["id"] for person in people)
+    assert all(fault.row > 1 for fault in found)
+
+
+# often taken, and now and then just not
+CELLS = st.text("ab太　 ", max_size=4) | st.text('ab\0\t\n\v\r\x1b\x85=@",', max_size=4)
+ADDRESSES = st.sampled_from(["", "a@b.example"]) | CELLS.map("a{}@b.example".format)
+
+
+@given(CELLS.filter(str.strip), ADDRESSES, CELLS)
+def test_whatever_is_taken_fits_a_header(number: str, address: str, name: str) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("id", "email", "name"), (number, address, name)])
+    people, found = read(io.StringIO(text.getvalue(), newline=""))
+    assert len(people) + len(found) == 1
+    for person in people:
+        assert (person.id, person.email, person.name) == (number.strip(" "), address, name.strip(" "))
+        for value in (person.id, person.email, person.name):
+            assert not set(value) & {*map(chr, range(32)), "\x7f", "\x85"}
