@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -154,7 +154,7 @@ def test_tenures_say_what_who_says_at_every_instant(store: Store) -> None:
     leases = Leases(store, 3 * HOUR)
     address = ip_address(SOURCES[4])
 
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=60)
     @given(facts)
     def agree(story: list[Any]) -> None:
         with store.write() as connection:

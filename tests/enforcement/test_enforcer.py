@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from op25b.enforcement import requests
@@ -414,7 +414,7 @@ def test_random_octets_change_nothing(edge: Edge, enforcer: Enforcer) -> None:
         st.binary(max_size=60),
     )
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=150)
     @given(st.lists(st.one_of(framed, st.binary(min_size=1, max_size=40)), min_size=1, max_size=4))
     def sent(parts: list[bytes]) -> None:
         with enforcer.socket() as peer:

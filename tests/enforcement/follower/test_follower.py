@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
@@ -368,7 +368,7 @@ def test_whatever_happens_it_is_as_a_look_at_everything_says(
                 site.at += minutes * MINUTE
         return [], []
 
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=40)
     @given(st.lists(st.tuples(steps, st.sampled_from(["told", "feed", "both", "later"])), max_size=25))
     def agree(story: list[tuple[tuple[Any, ...], str]]) -> None:
         with store.write() as connection:

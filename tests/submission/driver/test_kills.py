@@ -49,7 +49,8 @@ def kill_and_kill_again(folder: Path, kills: int, seed: int) -> None:
                             os.kill(victim, signal.SIGKILL)
                         killed.add(victim)
                 load.wait_for(20)
-            eventually(lambda: not service.waiting(), 60)
+            while left := service.waiting():
+                eventually(lambda left=left: service.waiting() < left, 60)  # type: ignore[misc]
         delivered = {number_of(each) for each in sink.got}
         assert load.acknowledged <= delivered
         assert not list((folder / "spool/aside").glob("*.new"))

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from op25b.submission.relay.settings import Limits
@@ -58,7 +58,7 @@ PLANS = st.builds(
 
 
 @given(PLANS)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 def test_every_fate(plan: Plan) -> None:
     with TemporaryDirectory() as folder:
         asyncio.run(play(plan, Path(folder)))

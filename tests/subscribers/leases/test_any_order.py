@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from op25b.store import Store
@@ -182,7 +182,7 @@ def test_the_table_is_that_of_the_reports_in_order(store: Store, examples: int) 
     # a failure names one sequence, of 14 events at most; to make all of the others smaller too would take minutes
     phases = [Phase.explicit, Phase.reuse, Phase.generate]
 
-    @settings(max_examples=-(-examples // TOGETHER), phases=phases, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=-(-examples // TOGETHER), phases=phases)
     @given(st.lists(sequences(), min_size=TOGETHER, max_size=TOGETHER), st.integers(0, 2**32))
     def each(drawn: list[list[Event]], seed: int) -> None:
         check(store, drawn, Random(seed))
