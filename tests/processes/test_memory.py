@@ -23,7 +23,7 @@ def test_cells_are_seen_by_all() -> None:
 
 
 def test_two_processes_are_not_in_at_once() -> None:
-    lock, shared = Lock("test"), cells(1, "Q")
+    lock, shared = Lock(), cells(1, "Q")
     pids = []
     for _ in range(3):
         if (pid := os.fork()) == 0:
@@ -39,7 +39,7 @@ def test_two_processes_are_not_in_at_once() -> None:
 
 
 def test_who_is_killed_leaves_the_lock() -> None:
-    lock, (told, tell) = Lock("test"), os.pipe()
+    lock, (told, tell) = Lock(), os.pipe()
     if (pid := os.fork()) == 0:
         with lock:
             os.write(tell, b"in")
@@ -54,3 +54,21 @@ def test_fingerprints_are_of_one_secret() -> None:
     ours, theirs = Fingerprints(), Fingerprints()
     assert ours.of(b"key") == ours.of(b"key") != theirs.of(b"key")
     assert 0 < ours.of(b"") < 1 << 64
+
+
+def test_a_lock_does_not_hold_up_another_one() -> None:
+    first, second = Lock(), Lock()
+    with first:
+        if (pid := os.fork()) == 0:
+            signal.alarm(20)
+            with second, Lock():
+                os._exit(0)
+        assert _wait(pid) == 0
+
+
+def test_many_locks_are_one_file() -> None:
+    Lock()
+    before = sorted(os.listdir("/proc/self/fd"))
+    made = [Lock() for _ in range(100)]
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert made

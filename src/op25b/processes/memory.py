@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import mmap
 import os
 import struct
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Literal
 
 
@@ -28,11 +31,18 @@ class Fingerprints:
 class Lock:
     """Between processes, not between the threads of one; the kernel frees it if its holder is killed."""
 
-    def __init__(self, name: str) -> None:
-        self._file = os.memfd_create(name)
+    def __init__(self) -> None:
+        self._file, octets = _locks(os.getpid())
+        self._at = next(octets)
 
     def __enter__(self) -> None:
-        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, self._at)
 
     def __exit__(self, *_: object) -> None:
-        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, self._at)
+
+
+@lru_cache(1)
+def _locks(_: int) -> tuple[int, Iterator[int]]:
+    """The file of the locks that a process makes, which stays open, and its octets: one for each lock."""
+    return os.memfd_create("locks"), itertools.count()

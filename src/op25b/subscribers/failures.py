@@ -25,7 +25,7 @@ class Failures:
         self._keys = cells(slots, "Q")
         self._ends = cells(slots * each, "d")
         self._marks = cells(slots * each, "Q")
-        self._lock = Lock("failures")
+        self._lock = Lock()
 
     def count(self, key: bytes, now: float) -> int:
         """How many there were within the window, `each` at most."""

@@ -126,6 +126,6 @@ def test_the_remedy_of_the_answers_is_the_first_of_them(name: str) -> None:
     domain = policy.provider.brands[0].domains[0]
     found = profile(policy, f"aa2.{domain}")
     assert found is not None
-    assert server.hosts[0] in sentence
+    assert SAY["en"].host(server.hosts[0]) in sentence
     assert f"port {found.sending[0].port}" in sentence
     assert found.sending[0].host == server.hosts[0].replace("{subdomain}", "aa2")

@@ -54,7 +54,7 @@ class Ledger:
         self.keys = cells(slots, "Q")
         self.used = cells(slots, "I")
         self.fields = cells(slots * workers * _CELL, "I")
-        self._lock = Lock("ledger")
+        self._lock = Lock()
 
     def view(self, worker: int) -> View:
         """What one worker works with, after the fork."""
