@@ -11,7 +11,7 @@ demo: setup
 	@.venv/bin/op25b lab run --all --open infonia
 
 test: setup
-	$(PY) -m pytest -m "not long" --numprocesses 4 --dist loadfile
+	$(PY) -m pytest -m "not long" --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-long:
 	@scripts/setup long
