@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-import pytest
 
 from op25b.portal.staff import codes
 from op25b.portal.staff.accounts import Member, Staff
@@ -16,7 +16,7 @@ from op25b.portal.staff.roles import Role
 from op25b.store import Store, upgrade
 from op25b.store.audit import By
 from tests.support.examples import FOLDER
-from tests.support.running import Running, free_ports
+from tests.support.running import PROGRAM, Running, free_ports
 from tests.support.staff import PASSWORD, SECRET, Hired, counted, hasher
 
 
@@ -52,5 +52,6 @@ def test_without_its_key_it_does_not_start(tmp_path: Path) -> None:
         f'policy = "{FOLDER / "netlaputa.toml"}"\nstore = "{url}"\n[health]\nport = {health}\n'
         f'[console]\nport = {port}\nkey_file = "key"\n'
     )
-    with pytest.raises(AssertionError, match=r"console\.key_file"), Running(tmp_path, health):
-        pass
+    done = subprocess.run([*PROGRAM, "serve", tmp_path / "service.toml"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "console.key_file" in done.stderr
