@@ -138,6 +138,7 @@ _WORDS: Mapping[str, str] = {
     "did add": mark("added"),
     "did end": mark("ended"),
     "did log in": mark("logged in"),
+    "did rehash": mark("password hash renewed"),
     "did suspend": mark("suspended"),
     "did resume": mark("resumed"),
     "did staff add": mark("staff added"),
