@@ -17,7 +17,6 @@ from op25b.portal.console.pages import Pages
 from op25b.portal.console.words import CHARTS, word
 from op25b.portal.desk import charts, overview
 from op25b.portal.staff.roles import Action, Person
-from op25b.portal.web import languages
 
 STREAMS = 20
 """Browsers that are told of changes at a time; the others show how it was when the page was loaded."""
@@ -43,7 +42,7 @@ def router(context: Context, pages: Pages) -> APIRouter:
         known = ((name, charts.Name), (room, charts.Room), (scheme, charts.Scheme))
         if any(each not in get_args(names) for each, names in known):
             raise HTTPException(404)
-        say = pages.templates.speakers[languages.of(request)]
+        say = pages.templates.speaker(request)
         return Response(drawn.svg(name, say, scheme, room), media_type="image/svg+xml")  # type: ignore[arg-type]
 
     _live(made, context, pages)

@@ -14,7 +14,6 @@ from op25b.portal.console.pages import Pages, went
 from op25b.portal.console.words import waiting
 from op25b.portal.desk import phases
 from op25b.portal.staff.roles import Action, Person
-from op25b.portal.web import languages
 from op25b.portal.web.forms import Fields, Posted
 from op25b.rollout import bulletins
 from op25b.rollout.bulletins import Draft, Kind
@@ -29,7 +28,7 @@ def router(context: Context, pages: Pages) -> APIRouter:
 
     @made.get("/{language:language}/phases")
     def all_phases(request: Request, person: Person = see_phases) -> Response:
-        say = pages.templates.speakers[languages.of(request)]
+        say = pages.templates.speaker(request)
         return pages.page(request, person, "phases.html", found=phases.look(desks, lambda wait: waiting(wait, say)))
 
     @made.get("/{language:language}/bulletins")

@@ -52,7 +52,7 @@ def router(site: Site) -> APIRouter:
 
     @made.get("/{language:language}/setup/mail.mobileconfig")
     def apple(request: Request, fields: Asked) -> Response:
-        say = site.templates.speakers[languages.of(request)]
+        say = site.templates.speaker(request)
         whom = address(fields.get("address", ""))
         found = profile(policy, whom.domain) if whom else _asked(policy, fields)
         text = say("A mail account with the settings for sending and receiving.")

@@ -38,6 +38,10 @@ class Templates:
             for language in LANGUAGES
         }
 
+    def speaker(self, request: Request) -> Speaker:
+        """Who speaks the language of a request's path."""
+        return self.speakers[languages.of(request)]
+
     def part(self, language: Language, template: str, /, **values: Any) -> Markup:
         """A template as HTML, for a place in another one."""
         return Markup(self._environments[language].get_template(template).render(values))

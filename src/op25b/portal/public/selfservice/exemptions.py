@@ -84,7 +84,7 @@ def router(site: Site) -> APIRouter:
 
     @made.get(PATH)
     def overview(request: Request) -> Response:
-        say = templates.speakers[languages.of(request)]
+        say = templates.speaker(request)
         conditions = {kind: terms.conditions(_criteria(context, kind), context.policy, say) for kind in Kind}
         return templates.page(
             request, "exemptions.html", terms=context.policy.exemption_terms, kinds=_KINDS, conditions=conditions,
@@ -101,7 +101,7 @@ def _forms(made: APIRouter, context: Context, templates: Templates) -> None:
     applicants = Applicants(context.store, context.random)
 
     def form(request: Request, kind: Kind, filled: Filled, status: int = 200) -> Response:
-        say = templates.speakers[languages.of(request)]
+        say = templates.speaker(request)
         conditions = terms.conditions(_criteria(context, kind), context.policy, say)
         return templates.page(
             request, "exemption_form.html", status, kind=kind, kinds=_KINDS, fields=_fields(context, kind),
