@@ -52,7 +52,7 @@ def find(policy: Policy, text: str, version: int, lookup: Lookup) -> Destination
         host_name(name)
     except ValueError as error:
         raise UserError(f"--to {error}") from None
-    own = [server for server in policy.own_servers if server.is_called(name)]
+    own = policy.own_servers_called(name)
     known = [each for server in own for each in server.addresses] or lookup(name)
     if not known:
         note = f"{name} cannot be resolved; judged as a server outside the policy"

@@ -256,3 +256,7 @@ class Policy(Table):
     information: Information = Information()
     credentials: Credentials = Credentials()
     doctor: Doctor = Doctor()
+
+    def own_servers_called(self, name: str) -> list[OwnServer]:
+        """The provider's own servers that have this name."""
+        return [server for server in self.own_servers if server.is_called(name)]

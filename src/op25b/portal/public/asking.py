@@ -108,7 +108,7 @@ class Asking:
         written = narrow(fields.get("host", "")).lower().removesuffix(".")
         if not written:
             return Server.OWN if fields.get("server") == OWN else Server.OTHER
-        if own := [each for each in self._policy.own_servers if each.is_called(written)]:
+        if own := self._policy.own_servers_called(written):
             return own[0].addresses[0]
         try:
             return single_address(written) if _looks_like_address(written) else _other(written)

@@ -62,7 +62,7 @@ def router(site: Site) -> APIRouter:
             fault = visit.say(_NO[found])
             return site.templates.page(request, "check.html", status, host=host, lines=[], fault=fault)
         lines = [_line(each, visit.say) for each in found.tries]
-        own = any(server.is_called(found.name) for server in site.policy.own_servers)
+        own = bool(site.policy.own_servers_called(found.name))
         return site.templates.page(request, "check.html", host=found.name, lines=lines, fault="", own=own)
 
     return made

@@ -84,7 +84,7 @@ class Reach:
     def check(self, judge: Judge, written: str, visitor: Address | None) -> Reached | No:
         """Try the server of that name; takes some seconds. For what is not to be tried, why."""
         name = written.lower().removesuffix(".")
-        own = next((server for server in judge.policy.own_servers if server.is_called(name)), None)
+        own = next(iter(judge.policy.own_servers_called(name)), None)
         if own is None and not _is_host_name(name):
             return No.NO_NAME
         with self._lock:
